@@ -1,0 +1,193 @@
+package distiller
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/seed71495667/winchester/internal/glob"
+	"github.com/seed71495667/winchester/internal/suggest"
+	"github.com/seed71495667/winchester/internal/yamlx"
+)
+
+// Definitions say which notifications become events and with which traits:
+// what an event_definitions.yaml holds. They are immutable and safe for
+// concurrent use.
+type Definitions struct {
+	list []*definition // in the order of the file; the last that matches applies
+}
+
+// definition is what is made of one kind of notification.
+type definition struct {
+	types  glob.Set
+	traits []namedTrait
+}
+
+type namedTrait struct {
+	name string
+	*trait
+}
+
+// LoadFile reads definitions from a file: see Load.
+func LoadFile(file string, plugins *Plugins) (*Definitions, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, yamlx.MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return Load(file, data, plugins)
+}
+
+// Load reads definitions from YAML: docs/event-definitions.md has the format.
+// file is the name for errors. plugins are those that traits may name; nil
+// means NewPlugins.
+//
+// All faults of a file are reported together, one a line with its position;
+// the error is a winchester.ErrDefinition. Whatever the file is, it takes no
+// more than about a second and a hundred megabytes to say so: it may have
+// 1 MiB and a hundred levels, and what aliases and merges make of it is
+// bounded too.
+func Load(file string, data []byte, plugins *Plugins) (*Definitions, error) {
+	if plugins == nil {
+		plugins = NewPlugins()
+	}
+	d := yamlx.NewDecoder(file)
+	l := loader{plugins: plugins, traits: map[*yamlx.Node]*trait{}}
+	out := &Definitions{}
+	for _, v := range d.Parse(data).Items() {
+		out.list = append(out.list, l.definition(v))
+	}
+	if err := d.Err(); err != nil {
+		return nil, &definitionError{err}
+	}
+	return out, nil
+}
+
+// loader decodes one file. A trait that is merged into many definitions is
+// compiled once, and its faults are reported once.
+type loader struct {
+	plugins *Plugins
+	traits  map[*yamlx.Node]*trait
+}
+
+func (l *loader) definition(v yamlx.Value) *definition {
+	m := v.Map("event_type", "traits")
+	out := &definition{types: glob.NewSet(m.Require("event_type").Texts())}
+	own := map[string]bool{}
+	traits := m.Require("traits")
+	for name := range traits.Entries() {
+		own[name] = true
+	}
+	for _, t := range defaultTraits {
+		if !own[t.name] {
+			out.traits = append(out.traits, t)
+		}
+	}
+	for name, tv := range traits.Entries() {
+		out.traits = append(out.traits, namedTrait{name, l.trait(tv)})
+	}
+	return out
+}
+
+func (l *loader) trait(v yamlx.Value) *trait {
+	if t, ok := l.traits[v.Node()]; ok {
+		return t
+	}
+	out := &trait{}
+	l.traits[v.Node()] = out
+	if !v.Exists() {
+		v.Faultf("expected a map with fields, found nothing")
+		return out
+	}
+	m := v.Map("fields", "type", "plugin")
+	if t := m.Get("type"); t.Exists() {
+		out.typ = parseType(t.OneOf(typeNames...))
+	}
+	out.path = l.path(m.Require("fields"))
+	if p := m.Get("plugin"); p.Exists() {
+		out.plugin = l.plugin(p)
+	}
+	return out
+}
+
+// path compiles one field path or a list of them.
+func (l *loader) path(v yamlx.Value) *path {
+	out := &path{}
+	one := func(v yamlx.Value) {
+		source := v.Text()
+		if _, isText := v.Node().Value.(string); !isText {
+			return // Text has said so
+		}
+		tree, err := parsePath(source)
+		if err != nil {
+			v.FaultAtf(err.offset, "in the field path %q: %s", shorten(source), err.message)
+			return
+		}
+		out.add(source, tree)
+	}
+	switch {
+	case !v.Exists():
+	case v.Node().Kind == yamlx.List:
+		if len(v.Node().Items) == 0 {
+			v.Faultf("expected at least one field path")
+		}
+		for _, item := range v.Items() {
+			if !item.Exists() {
+				item.Faultf("expected a field path, found nothing")
+				continue
+			}
+			one(item)
+		}
+	default:
+		one(v)
+	}
+	return out
+}
+
+func (l *loader) plugin(v yamlx.Value) TraitPlugin {
+	name, at, parameters := "", v, map[string]any{}
+	if v.Node().Kind == yamlx.Map {
+		m := v.Map("name", "parameters")
+		at = m.Require("name")
+		name = at.Text()
+		if p := m.Get("parameters"); p.Exists() {
+			for key, value := range p.Entries() {
+				parameters[key] = value.Any()
+			}
+		}
+	} else {
+		name = v.Text()
+	}
+	if name == "" {
+		return nil // missing, or no text: reported
+	}
+	factory, ok := l.plugins.Factory(name)
+	if !ok {
+		names := l.plugins.Names()
+		at.Faultf("there is no plugin %q%s, only %s", shorten(name), suggest.DidYouMean(name, names), strings.Join(names, ", "))
+		return nil
+	}
+	plugin, err := newPlugin(factory, parameters)
+	if err != nil {
+		v.Faultf("plugin %s: %s", name, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return plugin
+}
+
+// newPlugin runs a stranger's code: what it panics with is its error.
+func newPlugin(factory PluginFactory, parameters map[string]any) (p TraitPlugin, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("it panicked: %v", r)
+		}
+	}()
+	if p, err = factory(parameters); err == nil && p == nil {
+		err = fmt.Errorf("it gave no plugin")
+	}
+	return p, err
+}

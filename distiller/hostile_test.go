@@ -1,0 +1,83 @@
+package distiller_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/seed71495667/winchester/distiller"
+)
+
+// Notifications of strangers cost memory in proportion to their size: a list
+// of numbers 200 times as much while the parser's buffers grow. Not parallel,
+// as the count is of the whole process.
+func TestHostileNotifications(t *testing.T) {
+	d := newDistiller(t, `
+- event_type: '*'
+  traits:
+    a: {fields: $..a}
+    b: {fields: 'payload[*].*..b'}
+    c: {fields: $..x..y..z}
+    d: {fields: $}
+`, distiller.Config{})
+	head := `{"event_type":"e","message_id":"m","publisher_id":"p","payload":`
+	const size = distiller.DefaultMaxSize - 200
+	for name, body := range map[string]string{
+		"wide list":    head + "[" + strings.Repeat("0,", size/2) + "0]}",
+		"wide object":  head + "{" + strings.Repeat(`"x":0,`, size/6) + `"x":0}}`,
+		"deep":         head + strings.Repeat(`{"x":`, 299) + "0" + strings.Repeat("}", 299) + "}",
+		"too deep":     head + strings.Repeat(`[`, size),
+		"escapes":      head + `"` + strings.Repeat(`\u0000`, size/6) + `"}`,
+		"long text":    head + `"` + strings.Repeat(`x`, size) + `"}`,
+		"long number":  head + strings.Repeat(`9`, size) + `}`,
+		"envelope":     envelope("2.0", head+`"`+strings.Repeat("x", size)+`"}`),
+		"large by far": strings.Repeat(head, 1<<20),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			event, err := d.Distill([]byte(body))
+			_ = fmt.Sprint(err)
+			runtime.ReadMemStats(&after)
+			cost := (after.TotalAlloc - before.TotalAlloc - uint64(len(body))) >> 20
+			t.Logf("%d MB, %d traits, error %.200v", cost, len(event.Traits), err)
+			if cost > 300 {
+				t.Errorf("took %d MB", cost)
+			}
+		})
+	}
+}
+
+func FuzzNotification(f *testing.F) {
+	d := newDistiller(f, novaDefinitions+`
+- event_type: fuzz
+  traits:
+    a: {fields: '$..x', type: int}
+    b: {fields: ['payload.l[*]', 'payload.l[-1]', _context.id], type: float}
+    c: {fields: payload.*, plugin: {name: bitfield, parameters: {flags: [{path: payload.x, bit: 1}]}}}
+    d: {fields: $, type: text}
+    e: {fields: payload.t, type: datetime}
+`, distiller.Config{CatchAll: true})
+	f.Add([]byte(novaNotification))
+	f.Add([]byte(envelope("2.0", `{"event_type":"fuzz","message_id":"m","payload":{"x":1,"l":[1,2.5],"t":"2014-01-01"},"_context":{"id":7}}`)))
+	f.Add([]byte(`{"event_type":"fuzz","message_id":1e400,"payload":{"l":"\ud800\u00e9"},"timestamp":"2014"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		event, err := d.Distill(body)
+		var e *distiller.Error
+		if err != nil && !errors.As(err, &e) {
+			t.Fatalf("%T: %v", err, err)
+		}
+		_ = fmt.Sprint(err)
+		if err == nil && (event.MessageID == "" || event.EventType == "" || event.Timestamp.IsZero() || len(event.Traits) == 0) {
+			t.Errorf("no event: %+v", event)
+		}
+		if err == nil {
+			if _, err := json.Marshal(event); err != nil {
+				t.Errorf("%+v: %v", event, err)
+			}
+		}
+	})
+}

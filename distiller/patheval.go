@@ -1,0 +1,247 @@
+package distiller
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/valyala/fastjson"
+)
+
+// match is a value within a notification, with the way that led to it.
+type match struct {
+	value *fastjson.Value
+	up    *match // nil at the top
+	step  step
+	// context stands for the object "_context" where the notification has its
+	// fields flat; there is no value then.
+	context bool
+}
+
+func (m *match) path() string {
+	var parts []string
+	for ; m.up != nil; m = m.up {
+		parts = append(parts, m.step.text())
+	}
+	slices.Reverse(parts)
+	return strings.Join(parts, ".")
+}
+
+// maxVisits bounds the values that the paths of one definition may lead to in
+// one notification. Each ".." and "*" multiplies.
+const maxVisits = 250_000
+
+var errVisits = fmt.Errorf("the path leads to more than %d values", maxVisits)
+
+// evaluate finds all that a tree leads to.
+func (a *alternative) evaluate(s *state) ([]*match, error) {
+	out, err := s.find(a.tree, &match{value: s.root}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.source, err)
+	}
+	kept := out[:0]
+	for _, m := range out {
+		if !m.context {
+			kept = append(kept, m)
+		}
+	}
+	return kept, nil
+}
+
+func (s *state) child(m *match, v *fastjson.Value, st step) (*match, error) {
+	if s.visits++; s.visits > maxVisits {
+		return nil, errVisits
+	}
+	return &match{value: v, up: m, step: st}, nil
+}
+
+// find appends to out what n leads to from m, in the order of jsonpath_rw.
+func (s *state) find(n *node, m *match, out []*match) ([]*match, error) {
+	if s.visits++; s.visits > maxVisits {
+		return nil, errVisits
+	}
+	switch n.op {
+	case opRoot:
+		for m.up != nil {
+			m = m.up
+		}
+		return append(out, m), nil
+	case opThis:
+		return append(out, m), nil
+	case opParent:
+		if m.up == nil {
+			return out, nil
+		}
+		return append(out, m.up), nil
+	case opFields:
+		return s.fields(n, m, out)
+	case opIndex:
+		if m.context {
+			return out, nil
+		}
+		v, err := s.index(m.value, n.index)
+		if err != nil || v == nil {
+			return out, err
+		}
+		c, err := s.child(m, v, step{index: n.index, indexed: true})
+		return append(out, c), err
+	case opSlice:
+		return s.slice(n, m, out)
+	case opUnion:
+		out, err := s.find(n.left, m, out)
+		if err != nil {
+			return nil, err
+		}
+		return s.find(n.right, m, out)
+	}
+	left, err := s.find(n.left, m, nil)
+	if err != nil {
+		return nil, err
+	}
+	switch n.op {
+	case opIntersect:
+		return s.intersect(n, m, left, out)
+	case opWhere:
+		return s.where(n, left, out)
+	}
+	for _, l := range left {
+		if n.op == opDescendant {
+			out, err = s.descend(n.right, l, out)
+		} else {
+			out, err = s.find(n.right, l, out)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// where keeps what the right side leads anywhere from, if only to null.
+func (s *state) where(n *node, left, out []*match) ([]*match, error) {
+	for _, l := range left {
+		right, err := s.find(n.right, l, nil)
+		if err != nil {
+			return nil, err
+		}
+		if len(right) > 0 {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// intersect keeps what both sides lead to. (jsonpath_rw has the sign, but
+// fails when it is used.)
+func (s *state) intersect(n *node, m *match, left, out []*match) ([]*match, error) {
+	right, err := s.find(n.right, m, nil)
+	if err != nil {
+		return nil, err
+	}
+	in := make(map[*fastjson.Value]bool, len(right))
+	for _, r := range right {
+		in[r.value] = true
+	}
+	for _, l := range left {
+		if in[l.value] {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// descend is "..": what n leads to from m, and then from all that is in m.
+func (s *state) descend(n *node, m *match, out []*match) ([]*match, error) {
+	out, err := s.find(n, m, out)
+	if err != nil {
+		return nil, err
+	}
+	err = s.children(m, func(c *match) (err error) {
+		out, err = s.descend(n, c, out)
+		return err
+	})
+	return out, err
+}
+
+// children visits the values in an object or array, in the order written.
+func (s *state) children(m *match, visit func(*match) error) error {
+	if m.value == nil {
+		return nil
+	}
+	switch m.value.Type() {
+	case fastjson.TypeArray:
+		for i, v := range m.value.GetArray() {
+			c, err := s.child(m, v, step{index: i, indexed: true})
+			if err == nil {
+				err = visit(c)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	case fastjson.TypeObject:
+		var err error
+		m.value.GetObject().Visit(func(key []byte, v *fastjson.Value) {
+			var c *match
+			if err == nil {
+				c, err = s.child(m, v, step{key: string(key)})
+			}
+			if err == nil {
+				err = visit(c)
+			}
+		})
+		return err
+	}
+	return nil
+}
+
+func (s *state) fields(n *node, m *match, out []*match) ([]*match, error) {
+	switch {
+	case m.context:
+		return s.contextFields(n, m, out)
+	case n.all:
+		if m.value.Type() != fastjson.TypeObject {
+			return out, nil
+		}
+		err := s.children(m, func(c *match) error {
+			out = append(out, c)
+			return nil
+		})
+		return out, err
+	}
+	for _, name := range n.names {
+		v := field(m.value, name)
+		if v == nil && m.up == nil {
+			if nested, ok := strings.CutPrefix(name, contextKey+"_"); ok {
+				v = field(field(m.value, contextKey), nested)
+			} else if name == contextKey {
+				out = append(out, &match{up: m, step: step{key: name}, context: true})
+			}
+		}
+		if v == nil {
+			continue
+		}
+		c, err := s.child(m, v, step{key: name})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// contextFields finds the fields of a context whose fields are flat.
+func (s *state) contextFields(n *node, m *match, out []*match) ([]*match, error) {
+	var err error
+	s.root.GetObject().Visit(func(key []byte, v *fastjson.Value) {
+		name, ok := strings.CutPrefix(string(key), contextKey+"_")
+		if !ok || err != nil || !n.all && !slices.Contains(n.names, name) {
+			return
+		}
+		var c *match
+		if c, err = s.child(m, v, step{key: name}); err == nil {
+			out = append(out, c)
+		}
+	})
+	return out, err
+}

@@ -1,0 +1,93 @@
+package distiller
+
+import "fmt"
+
+// trait is where a trait's value comes from and what it is made into.
+type trait struct {
+	path   *path
+	typ    Type
+	plugin TraitPlugin
+}
+
+// defaultTraits are in every event whose definition has none of that name.
+var defaultTraits = []namedTrait{
+	{"request_id", &trait{path: mustCompile("_context_request_id")}},
+	{"service", &trait{path: mustCompile("publisher_id")}},
+	// The original knew the first two; services now send the third.
+	{"tenant_id", &trait{path: mustCompile("payload.tenant_id", "_context_tenant", "_context_project_id")}},
+}
+
+func mustCompile(sources ...string) *path {
+	p, err := compilePath(sources...)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// extract returns the trait's value; nil means that there is none.
+func (t *trait) extract(s *state) (any, *Error) {
+	if t.plugin != nil {
+		return t.plug(s)
+	}
+	f, err := t.path.first(s)
+	if err != nil {
+		return nil, &Error{Reason: err}
+	}
+	if f.value == nil {
+		return nil, nil
+	}
+	v := fromJSON(f.value)
+	out, err := t.finish(v)
+	if err != nil {
+		return nil, &Error{Path: f.path, Value: v.String(), Reason: err}
+	}
+	return out, nil
+}
+
+// finish converts a value. An empty text is no value of any type but text:
+// some services write "" for a date that there is not yet.
+func (t *trait) finish(v value) (any, error) {
+	if t.typ != Text && v.kind == kindText && v.text == "" {
+		return nil, nil
+	}
+	out, err := t.typ.convert(v)
+	if err != nil {
+		return nil, fmt.Errorf("%w, and the trait's type is %s", err, t.typ)
+	}
+	return out, nil
+}
+
+// plug asks the trait's plugin. An error names the first match, if any.
+func (t *trait) plug(s *state) (any, *Error) {
+	all, err := t.path.all(s)
+	if err != nil {
+		return nil, &Error{Reason: err}
+	}
+	matches := make([]Match, len(all))
+	for i, f := range all {
+		matches[i] = Match{Path: f.path, Value: toAny(f.value)}
+	}
+	refuse := func(err error) *Error {
+		if len(all) == 0 {
+			return &Error{Reason: err}
+		}
+		return &Error{Path: all[0].path, Value: fromJSON(all[0].value).String(), Reason: err}
+	}
+	result, err := callPlugin(t.plugin, matches)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	if result == nil {
+		return nil, nil
+	}
+	v, err := fromAny(result)
+	if err != nil {
+		return nil, refuse(fmt.Errorf("the plugin's result: %w", err))
+	}
+	out, err := t.finish(v)
+	if err != nil {
+		return nil, refuse(fmt.Errorf("the plugin's result %s: %w", v, err))
+	}
+	return out, nil
+}
