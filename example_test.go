@@ -1,0 +1,233 @@
+package winchester_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/store"
+)
+
+// exampleStore opens a SQLite file in a temporary directory.
+func exampleStore() (*store.Store, func()) {
+	dir, err := os.MkdirTemp("", "winchester")
+	if err != nil {
+		panic(err)
+	}
+	st, err := store.Open(context.Background(), "sqlite:///"+filepath.Join(dir, "events.db"), store.Options{Migrate: true})
+	if err != nil {
+		panic(err)
+	}
+	return st, func() { _ = st.Close(); _ = os.RemoveAll(dir) }
+}
+
+// digest is a handler that prints the events of a stream.
+type digest struct{ winchester.HandlerDefaults }
+
+func (digest) HandleEvents(_ context.Context, events []winchester.Event, env *winchester.Env) ([]winchester.Event, error) {
+	fmt.Printf("%s by %v:\n", env.Pass, env.DistinguishingTraits["user"])
+	for _, e := range events {
+		fmt.Printf("  %s %s\n", e.Timestamp.Format("15:04"), e.EventType)
+	}
+	return events, nil
+}
+
+// A session ends with a log-out, or when nothing has happened for half an
+// hour. In a service, Start would run the pipelines; here a clock is moved by
+// hand and RunOnce does one pass.
+func Example() {
+	ctx := context.Background()
+	st, cleanup := exampleStore()
+	defer cleanup()
+
+	handlers := winchester.NewRegistry()
+	winchester.MustRegister(handlers, "digest", func(winchester.NoParams) (winchester.Handler, error) { return digest{}, nil })
+	clock := winchester.NewManualClock(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
+	engine, err := winchester.New(winchester.Config{
+		Store: st, Clock: clock, Handlers: handlers,
+		Triggers: []winchester.TriggerDefinition{{
+			Name:            "session",
+			DistinguishedBy: winchester.By("user"),
+			MatchCriteria:   []winchester.Criterion{{EventTypes: []string{"user.*"}}},
+			FireCriteria:    []winchester.Criterion{{EventTypes: []string{"user.logout"}}},
+			Expiration:      "$last + 30m",
+			FirePipeline:    "digest",
+			ExpirePipeline:  "digest",
+		}},
+		Pipelines: []winchester.PipelineDefinition{{Name: "digest", Handlers: []winchester.HandlerSpec{{Name: "digest"}}}},
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	for i, e := range []struct{ what, who string }{{"login", "ann"}, {"login", "bob"}, {"click", "ann"}, {"logout", "ann"}} {
+		clock.Advance(time.Minute)
+		_, err := engine.AddEvent(ctx, winchester.Event{
+			MessageID: fmt.Sprint(i), EventType: "user." + e.what, Timestamp: clock.Now(), Traits: winchester.Traits{"user": e.who},
+		})
+		if err != nil {
+			panic(err)
+		}
+	}
+	for range 2 {
+		clock.Advance(20 * time.Minute)
+		if _, err := engine.RunOnce(ctx); err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// fire by ann:
+	//   09:01 user.login
+	//   09:03 user.click
+	//   09:04 user.logout
+	// expire by bob:
+	//   09:02 user.login
+}
+
+// Every event gets a result; one that is refused does not disturb the others.
+func ExampleTriggerManager_AddEvents() {
+	st, cleanup := exampleStore()
+	defer cleanup()
+	triggers, err := winchester.NewTriggerManager(winchester.TriggerConfig{Store: st})
+	if err != nil {
+		panic(err)
+	}
+	at := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	results, err := triggers.AddEvents(context.Background(), []winchester.Event{
+		{MessageID: "1", EventType: "order.placed", Timestamp: at},
+		{MessageID: "1", EventType: "order.placed", Timestamp: at},
+		{MessageID: "2", EventType: "order.placed"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, r := range results {
+		fmt.Println(r.MessageID, r.Outcome, r.Err)
+	}
+	// Output:
+	// 1 stored <nil>
+	// 1 duplicate <nil>
+	// 2 failed invalid event "2": timestamp is missing
+}
+
+// Faults of a definition are reported together, each with what was probably
+// meant.
+func ExampleTriggerDefinition_Validate() {
+	err := winchester.TriggerDefinition{
+		Name:          "order",
+		MatchCriteria: []winchester.Criterion{{Traits: map[string]any{"amount": winchester.Compare{Type: "flaot", Value: "> 5"}}}},
+		FireCriteria:  []winchester.Criterion{},
+		Expiration:    "$frist + 1h",
+		FirePipeline:  "p",
+	}.Validate()
+	fmt.Println(errors.Is(err, winchester.ErrDefinition))
+	fmt.Println(err)
+	// Output:
+	// true
+	// invalid definition: trigger "order": match_criteria[0].traits.amount: unknown type "flaot" (did you mean "float"?): expected one of int, float, string, text, datetime
+	// expiration: timex: column 1 of "$frist + 1h": undefined variable "$frist" (did you mean "$first"?)
+}
+
+// limits are the parameters of a handler, as a pipeline definition gives them.
+type limits struct {
+	Max int `json:"max"`
+}
+
+func (l limits) Validate() error {
+	if l.Max <= 0 {
+		return errors.New("max must be positive")
+	}
+	return nil
+}
+
+// A handler's parameters are checked when the pipeline is configured.
+func ExampleRegister() {
+	registry := winchester.NewRegistry()
+	err := winchester.Register(registry, "limit", func(l limits) (winchester.Handler, error) { return digest{}, nil })
+	fmt.Println(err)
+	_, err = registry.Factory("limit", map[string]any{"max": 3})
+	fmt.Println(err)
+	_, err = registry.Factory("limit", map[string]any{"max": 0})
+	fmt.Println(err)
+	_, err = registry.Factory("limit", map[string]any{"maxx": 3})
+	fmt.Println(err)
+	_, err = registry.Factory("limit", map[string]any{"max": "three"})
+	fmt.Println(err)
+	_, err = registry.Factory("limti", nil)
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// <nil>
+	// handler "limit": parameters: max must be positive
+	// handler "limit": parameters: maxx: there is no such parameter (did you mean "max"?)
+	// handler "limit": parameters: max: expected int, found string
+	// unknown handler "limti" (did you mean "limit"?)
+}
+
+// A stream that is in error waits for someone to put things right and reset it.
+func ExamplePipelineManager_ResetStream() {
+	ctx := context.Background()
+	st, cleanup := exampleStore()
+	defer cleanup()
+	broken := true
+	handlers := winchester.NewRegistry()
+	winchester.MustRegister(handlers, "pay", func(winchester.NoParams) (winchester.Handler, error) {
+		if broken {
+			return nil, winchester.Cancel(errors.New("the bank is closed"))
+		}
+		return digest{}, nil
+	})
+	clock := winchester.NewManualClock(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
+	engine, err := winchester.New(winchester.Config{
+		Store: st, Clock: clock, Handlers: handlers, KeepCompleted: true, Logger: slog.New(slog.DiscardHandler),
+		Triggers: []winchester.TriggerDefinition{{
+			Name: "payment", MatchCriteria: []winchester.Criterion{{}}, FireCriteria: []winchester.Criterion{}, Expiration: "$last + 1h", FirePipeline: "pay",
+		}},
+		Pipelines: []winchester.PipelineDefinition{{Name: "pay", Handlers: []winchester.HandlerSpec{{Name: "pay"}}}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	result, err := engine.AddEvent(ctx, winchester.Event{MessageID: "1", EventType: "payment", Timestamp: clock.Now(), Traits: winchester.Traits{"user": "ann"}})
+	if err != nil {
+		panic(err)
+	}
+	pass := func() {
+		clock.Advance(time.Second)
+		if _, err := engine.RunOnce(ctx); err != nil {
+			panic(err)
+		}
+		s, err := st.StreamByID(ctx, result.Streams[0].StreamID)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(s.State, s.LastError)
+	}
+	pass()
+	broken = false
+	if _, err := engine.ResetStream(ctx, result.Streams[0].StreamID); err != nil {
+		panic(err)
+	}
+	pass()
+	// Output:
+	// error pay: create: the bank is closed
+	// fire by <nil>:
+	//   09:00 payment
+	// completed
+}
+
+// Listings are read page by page: the mark of the last row goes on behind it.
+func ExampleParseMark() {
+	m, err := winchester.ParseMark("+1f")
+	fmt.Println(m.Ascending, m.After, m.ID, err)
+	_, err = winchester.ParseMark("page 2")
+	fmt.Println(err)
+	// Output:
+	// true true 31 <nil>
+	// invalid query: mark "page 2" is not a hexadecimal number with an optional + or - in front
+}

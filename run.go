@@ -1,0 +1,263 @@
+package winchester
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// run is one pass of a claimed stream through its pipeline.
+type run struct {
+	ctx    context.Context // ends when the engine must stop or the lease is lost
+	cancel context.CancelCauseFunc
+
+	stream Stream // as claimed
+	pass   Pass
+	now    time.Time
+	events []Event
+
+	trigger   *trigger // nil if there is none of that name
+	debug     *debugger
+	policy    RetryPolicy
+	handlers  []Handler
+	names     []string // of the handlers
+	marks     []string // of the pipeline and the handlers, for Stream.Committed
+	committed int      // how many of them, from the first on
+	commits   string   // their names, as Stream.Committed has them
+	produced  []Event  // events to store when the stream completes
+	err       error    // why the run failed
+}
+
+var errLeaseLost = errors.New("the stream's lease was lost to another worker")
+
+func newRun(parent context.Context, s Stream, pass Pass, now time.Time) *run {
+	r := &run{stream: s, pass: pass, now: now, commits: s.Committed}
+	r.ctx, r.cancel = context.WithCancelCause(parent)
+	return r
+}
+
+// execute takes the run up to the point where only the database is left: all
+// handlers have handled the events and have been committed, or have been
+// rolled back, and r.err says why.
+func (m *PipelineManager) execute(r *run) {
+	defer r.classify()
+	if r.err != nil { // its events could not be loaded
+		r.policy = m.retry
+		return
+	}
+	if r.err = context.Cause(r.ctx); r.err != nil {
+		return
+	}
+	name, ok := m.prepare(r)
+	if !ok || name == "" {
+		return
+	}
+	env := &Env{
+		StreamID: r.stream.ID, StreamName: r.stream.Name, Pipeline: name, Pass: r.pass, Attempt: r.stream.Attempt,
+		IdempotencyKey:       r.stream.Key + "-" + strconv.FormatInt(r.stream.ID, 10),
+		DistinguishingTraits: r.stream.DistinguishingTraits, Now: r.now, Values: map[string]any{},
+		Logger: m.log.With("trigger", r.stream.Name, "stream_id", r.stream.ID, "pipeline", name),
+	}
+	if !m.createHandlers(r, m.pipelines[name]) {
+		return
+	}
+	if r.err = r.handle(env); r.err != nil {
+		r.debug.bump("Pipeline error")
+		m.rollback(r)
+		return
+	}
+	r.debug.bump("Pre-commit successful")
+	if r.err = m.commit(r); r.err != nil {
+		m.rollback(r)
+	}
+}
+
+// prepare finds the trigger and the name of the pipeline; "" if there is none
+// to run. It reports false if the run has failed.
+func (m *PipelineManager) prepare(r *run) (pipeline string, ok bool) {
+	r.policy = m.retry
+	r.trigger = m.triggers.triggers.Load().byName[r.stream.Name]
+	if r.trigger == nil {
+		r.debug = m.triggers.debug.get(NoTrigger, DebugReasons)
+		r.debug.bump(fmt.Sprintf("Unknown trigger def '%s'", r.stream.Name))
+		r.err = Cancel(fmt.Errorf("%w %q", ErrUnknownTrigger, r.stream.Name))
+		return "", false
+	}
+	def := &r.trigger.def
+	r.debug, r.policy = r.trigger.debug, def.Retry.over(m.retry)
+	pipeline = def.FirePipeline
+	if r.pass == PassExpire {
+		pipeline = def.ExpirePipeline
+	}
+	switch {
+	case pipeline == "":
+		r.debug.bump(fmt.Sprintf("No %s pipeline for '%s'", r.pass, def.Name))
+	case m.pipelines[pipeline] == nil:
+		r.debug.bump(fmt.Sprintf("Unknown pipeline '%s'", pipeline))
+		r.err = Cancel(fmt.Errorf("%w %q", ErrUnknownPipeline, pipeline))
+		return "", false
+	case r.stream.Attempt > r.policy.MaxAttempts:
+		// The worker died or hung in the last attempt that the policy allows.
+		r.err = Cancel(fmt.Errorf("attempt %d of %d did not come to an end", r.stream.Attempt-1, r.policy.MaxAttempts))
+		return "", false
+	}
+	return pipeline, true
+}
+
+func (m *PipelineManager) createHandlers(r *run, p *pipeline) bool {
+	r.marks = []string{p.name}
+	for _, h := range p.handlers {
+		handler, err := guard(h.name+": create", h.factory)
+		if err == nil && handler == nil {
+			err = fmt.Errorf("%s: create: the factory returned no handler", h.name)
+		}
+		if err != nil {
+			r.err = err
+			return false
+		}
+		r.handlers = append(r.handlers, handler)
+		r.names = append(r.names, h.name)
+		r.marks = append(r.marks, h.mark)
+	}
+	r.committed = r.alreadyCommitted()
+	return true
+}
+
+// handle passes the events through the handlers and collects the new ones.
+func (r *run) handle(env *Env) error {
+	given := make(map[string]bool, len(r.events))
+	for _, e := range r.events {
+		given[e.MessageID] = true
+	}
+	events := r.events
+	for i, h := range r.handlers {
+		if err := context.Cause(r.ctx); err != nil {
+			return err
+		}
+		var err error
+		events, err = guard(r.names[i], func() ([]Event, error) { return h.HandleEvents(r.ctx, events, env) })
+		if err != nil {
+			return err
+		}
+	}
+	for _, e := range events {
+		if given[e.MessageID] {
+			continue
+		}
+		e, err := e.normalize()
+		if err != nil {
+			return Cancel(fmt.Errorf("the pipeline made an %w", err)) // and would make it again
+		}
+		r.produced = append(r.produced, e)
+	}
+	return nil
+}
+
+// commit commits the handlers in turn, but for those that an earlier attempt
+// has committed.
+func (m *PipelineManager) commit(r *run) error {
+	defer func() {
+		if r.committed > 0 {
+			r.commits = strings.Join(r.marks[:r.committed+1], "\n")
+		}
+	}()
+	for ; r.committed < len(r.handlers); r.committed++ {
+		if err := context.Cause(r.ctx); err != nil {
+			return err
+		}
+		h := r.handlers[r.committed]
+		name := r.names[r.committed]
+		_, err := guard(name+": commit", func() (struct{}, error) { return struct{}{}, h.Commit(r.ctx) })
+		if err == nil {
+			r.debug.bump("Commit successful")
+			continue
+		}
+		r.debug.bump("Commit error")
+		if r.policy.OnCommitError != CommitErrorIgnore || context.Cause(r.ctx) != nil {
+			return err
+		}
+		m.logRun(r, "Commit failed; ignored by policy", err)
+	}
+	return nil
+}
+
+// alreadyCommitted tells how many of the first handlers were committed by an
+// earlier attempt. If the pipeline has been defined anew since, only those
+// count that still stand in the same place of the same pipeline, with the same
+// parameters.
+func (r *run) alreadyCommitted() int {
+	n := 0
+	for mark := range strings.SplitSeq(r.stream.Committed, "\n") {
+		if n == len(r.marks) || mark != r.marks[n] {
+			break
+		}
+		n++
+	}
+	return max(n-1, 0) // the first mark is the pipeline's name
+}
+
+func (m *PipelineManager) rollback(r *run) {
+	for i := r.committed; i < len(r.handlers); i++ {
+		h := r.handlers[i]
+		// The run's own context may be over; rolling back must not be.
+		ctx := context.WithoutCancel(r.ctx)
+		_, err := guard(r.names[i]+": rollback", func() (struct{}, error) { return struct{}{}, h.Rollback(ctx) })
+		if err == nil {
+			r.debug.bump("Rollback successful")
+			continue
+		}
+		r.debug.bump("Rollback error")
+		m.logRun(r, "Rollback failed", err)
+	}
+}
+
+// guard calls a handler's code, names it in errors, and turns a panic into one.
+// What an error asks for is found out in here as well, since its methods are
+// the handler's code, too.
+func guard[T any](what string, call func() (T, error)) (result T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &failure{text: fmt.Sprintf("%s: panic: %v\n%s", what, p, debug.Stack())}
+		}
+	}()
+	result, err = call()
+	if err != nil {
+		err = newFailure(fmt.Errorf("%s: %w", what, err))
+	}
+	return result, err
+}
+
+// failure is why a run failed, and what is to be done about it.
+type failure struct {
+	text   string
+	cancel bool
+	snooze *time.Duration
+}
+
+func (f *failure) Error() string { return f.text }
+
+func newFailure(err error) *failure {
+	if f, ok := err.(*failure); ok { //nolint:errorlint // only a failure itself, not what wraps one
+		return f
+	}
+	f := &failure{text: err.Error(), cancel: errors.As(err, &cancelError{})}
+	if s := (snoozeError{}); errors.As(err, &s) {
+		f.snooze = &s.after
+	}
+	return f
+}
+
+// classify makes a failure of whatever the run failed with.
+func (r *run) classify() {
+	if r.err != nil {
+		r.err = newFailure(r.err)
+	}
+}
+
+func (m *PipelineManager) logRun(r *run, text string, err error) {
+	m.log.Warn(text, "trigger", r.stream.Name, "stream_id", r.stream.ID, "pass", r.pass, "attempt", r.stream.Attempt, "err", err)
+}

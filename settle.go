@@ -1,0 +1,199 @@
+package winchester
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// databaseTimeout bounds the transactions that must not end half-way when the
+// engine stops: claiming streams, and writing the results of runs.
+const databaseTimeout = 30 * time.Second
+
+// maxErrorText bounds what is kept of an error on a stream.
+const maxErrorText = 2000
+
+// faultError says that one run's part of a transaction failed, by its own
+// fault: its CommitTx, or an event that it made.
+type faultError struct{ err error }
+
+func (e *faultError) Error() string { return e.err.Error() }
+func (e *faultError) Unwrap() error { return e.err }
+
+// settle writes the results of runs: each stream's new state and, of those
+// that succeeded, the events they made and their transactional work. All of it
+// is one transaction if that succeeds; else each run gets its own, so that one
+// cannot spoil the others.
+func (m *PipelineManager) settle(ctx context.Context, runs []*run) {
+	if len(runs) == 0 {
+		return
+	}
+	for _, r := range runs {
+		r.classify()
+	}
+	ctx = context.WithoutCancel(ctx)
+	if len(runs) > 1 && m.settleTogether(ctx, runs) == nil {
+		return
+	}
+	for _, r := range runs {
+		m.settleOne(ctx, r)
+	}
+}
+
+func (m *PipelineManager) settleOne(ctx context.Context, r *run) {
+	err := m.settleTogether(ctx, []*run{r})
+	var fault *faultError
+	if errors.As(err, &fault) { // once more, now as a run that has failed
+		r.err = newFailure(fault.err)
+		r.debug.bump("Pipeline error")
+		err = m.settleTogether(ctx, []*run{r})
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrLocked):
+		m.stats.locked.Add(1)
+		r.debug.bump("Locked")
+		m.logRun(r, "The stream was taken by another worker; this run has no effect", err)
+	default:
+		// The lease runs out and the stream is tried again.
+		m.logRun(r, "The result of a run could not be stored", err)
+	}
+}
+
+// settleTogether settles runs in one transaction and counts them when it is
+// durable.
+func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error {
+	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
+	defer cancel()
+	var produced []Event
+	changes := make([]StreamChange, 0, len(runs))
+	for _, r := range runs {
+		change, err := m.change(r)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, change)
+		if r.err == nil {
+			produced = append(produced, r.produced...)
+		}
+	}
+	b := newBatch(m.triggers, produced)
+	err := transact(ctx, m.store, func(tx Tx) error {
+		// The change of state comes first: its serial number keeps a worker out
+		// whose lease was lost, before it can do anything else.
+		if err := tx.ChangeStreams(ctx, changes); err != nil {
+			return err
+		}
+		if err := b.file(ctx, tx); err != nil {
+			if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+				return &faultError{err}
+			}
+			return err
+		}
+		for _, r := range runs {
+			if r.err == nil {
+				if err := r.commitTx(tx); err != nil {
+					return &faultError{err}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.settle(ctx)
+	for i, r := range runs {
+		m.countRun(r, changes[i].Stream.State)
+		if due := changes[i].Stream.Due; !due.IsZero() {
+			m.notify(due) // it is to be tried again, perhaps before anyone would look
+		}
+	}
+	return nil
+}
+
+func (r *run) commitTx(tx Tx) error {
+	for i, h := range r.handlers {
+		h, ok := h.(TxHandler)
+		if !ok {
+			continue
+		}
+		_, err := guard(r.names[i]+": commit in transaction", func() (struct{}, error) { return struct{}{}, h.CommitTx(r.ctx, tx) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change decides the stream's next state from how the run went.
+func (m *PipelineManager) change(r *run) (StreamChange, error) {
+	s := r.stream
+	c := StreamChange{SerialBefore: s.StateSerialNo}
+	var err error
+	if r.err == nil {
+		err = s.complete()
+		c.Stream, c.Purge = s, !m.cfg.KeepCompleted
+		return c, err
+	}
+	now := m.triggers.now()
+	s.LastError, s.LastErrorAt = errorText(r.err.Error()), now
+	s.Committed = r.commits
+	f := newFailure(r.err)
+	switch {
+	case f.snooze != nil:
+		s.Attempt--
+		s.LastError, s.LastErrorAt = r.stream.LastError, r.stream.LastErrorAt
+		err = s.retryAt(microUTC(now.Add(*f.snooze)))
+	case errors.Is(context.Cause(r.ctx), ErrStopped): // not the pipeline's fault
+		s.Attempt--
+		err = s.retryAt(now)
+	case f.cancel || s.Attempt >= r.policy.MaxAttempts:
+		err = s.giveUp()
+	default:
+		err = s.retryAt(r.policy.nextAttempt(now, s.Attempt))
+	}
+	c.Stream = s
+	return c, err
+}
+
+// countRun counts and logs a run whose result is durable.
+func (m *PipelineManager) countRun(r *run, next State) {
+	switch next {
+	case StateCompleted:
+		if r.pass == PassFire {
+			m.stats.fired.Add(1)
+			r.debug.bump("Streams fired")
+		} else {
+			m.stats.expired.Add(1)
+			r.debug.bump("Streams expired")
+		}
+	case StateRetryFire, StateRetryExpire:
+		if newFailure(r.err).snooze != nil {
+			m.log.Debug("Stream snoozed", "trigger", r.stream.Name, "stream_id", r.stream.ID)
+			return
+		}
+		m.stats.retried.Add(1)
+		m.logRun(r, "Pipeline failed; it will be tried again", r.err)
+	default:
+		m.stats.errors.Add(1)
+		m.log.Error("Pipeline failed for good; the stream waits to be reset",
+			"trigger", r.stream.Name, "stream_id", r.stream.ID, "pass", r.pass, "state", next, "attempt", r.stream.Attempt, "err", r.err)
+	}
+}
+
+// errorText is what is kept of an error: text that every database can store,
+// and not too much of it.
+func errorText(s string) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+	if len(s) <= maxErrorText {
+		return s
+	}
+	n := maxErrorText
+	for s[n]&0xC0 == 0x80 { // do not cut a character in two
+		n--
+	}
+	return s[:n] + fmt.Sprintf("… (%d bytes more)", len(s)-n)
+}

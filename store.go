@@ -1,0 +1,153 @@
+package winchester
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// Store is the one door to a database. Package store implements it on GORM;
+// package storetest proves an implementation. A Store is safe for concurrent
+// use by many goroutines and, if the database is, by many processes.
+//
+// Any method that writes may return ErrConflict: it has had no effect then, and
+// may be called again.
+//
+// Times are UTC in whole microseconds, going in and coming out; the zero
+// time.Time means that there is none. "now" is always given by the caller:
+// a Store never reads a clock.
+type Store interface {
+	// Transact runs fn in one transaction that reads and writes, and commits it
+	// if fn returns nil. Anything else, a panic included, rolls it back. Two
+	// transactions that touch the same streams behave as if one came after the
+	// other. It returns ErrConflict if the database gave this transaction up for
+	// another one: nothing has happened and fn may be run again.
+	Transact(ctx context.Context, fn func(Tx) error) error
+
+	// Claim takes up to c.Limit streams that are due in c.Pass at c.Now, those
+	// that have waited longest first; a stream that is due in both passes is only
+	// had in that of PassFire. It hands each to c.Owner until
+	// c.LeaseUntil: state firing or expiring, no longer open, serial number and
+	// attempt raised by one. No other Claim gets any of them while the lease
+	// runs. A claimed stream whose lease has run out at c.Now is due again; it
+	// is returned by way of retry_fire or retry_expire, so its serial number
+	// rises by two.
+	Claim(ctx context.Context, c Claim) ([]Stream, error)
+	// Renew prolongs the leases that owner still holds on the given streams and
+	// returns the ids of those it no longer holds.
+	Renew(ctx context.Context, owner string, streams []int64, until time.Time) (lost []int64, err error)
+	// NextDue returns the earliest time at which any stream is due, in either
+	// pass; zero if there is none.
+	NextDue(ctx context.Context) (time.Time, error)
+	// StreamEvents returns the events of each stream, by time and, where times
+	// are equal, in the order they were stored.
+	StreamEvents(ctx context.Context, streams ...int64) (map[int64][]Event, error)
+
+	// FindEvents returns stored events, newest (last stored) first or oldest
+	// first as the query says. It wraps ErrInvalidQuery.
+	FindEvents(ctx context.Context, q EventQuery) ([]StoredEvent, error)
+	// CountEvents counts what FindEvents would return without its limit.
+	CountEvents(ctx context.Context, q EventQuery) (int64, error)
+	// FindStreams returns streams, newest first or oldest first. With
+	// q.IncludeEvents each has its events.
+	FindStreams(ctx context.Context, q StreamQuery) ([]StoredStream, error)
+	// CountStreams counts what FindStreams would return without its limit.
+	CountStreams(ctx context.Context, q StreamQuery) (int64, error)
+	// EventByMessageID returns one event, or ErrNoSuchEvent.
+	EventByMessageID(ctx context.Context, messageID string) (StoredEvent, error)
+	// StreamByID returns one stream, or ErrNoSuchStream.
+	StreamByID(ctx context.Context, id int64) (Stream, error)
+	// OlderEvents returns the ids of up to limit events that happened before
+	// that time, oldest first.
+	OlderEvents(ctx context.Context, before time.Time, limit int) ([]int64, error)
+
+	// PurgeStream deletes a stream in whatever state; its events stay. It
+	// returns ErrNoSuchStream.
+	PurgeStream(ctx context.Context, id int64) error
+	// PurgeEvents deletes events by id, also from the streams they are in, and
+	// returns how many there were. The progress of active streams among them is
+	// forgotten, so that it is counted anew.
+	PurgeEvents(ctx context.Context, ids ...int64) (int64, error)
+	// TrimEvents deletes up to limit events that happened before that time and
+	// are in no stream but completed ones, and returns how many.
+	TrimEvents(ctx context.Context, before time.Time, limit int) (int64, error)
+}
+
+// Tx is an open transaction of a Store, for one goroutine, until the function
+// it was given to returns.
+type Tx interface {
+	// InsertEvents stores events in the order given and returns their ids; 0
+	// where an event with that message id was stored before. The message ids of
+	// one call differ from each other. Traits that are nil are not stored.
+	InsertEvents(ctx context.Context, events []Event) ([]int64, error)
+	// OpenStreams returns the open streams of the given keys, by key. Until the
+	// transaction ends no other one changes them. Keys without an open stream
+	// are missing.
+	OpenStreams(ctx context.Context, keys []string) (map[string]*Stream, error)
+	// SaveStreams writes streams that events were filed into: a stream with id 0
+	// is inserted and gets one, any other must still have its serial number
+	// (else ErrConflict), and what filing changes is written: Open, the first
+	// four times, Progress. Streams that are no longer open are written before
+	// those that are. If another transaction has opened a stream of the same
+	// key, it returns ErrConflict.
+	SaveStreams(ctx context.Context, streams []*Stream) error
+	// AddMembers puts events into streams. One that is in a stream already stays
+	// in it once.
+	AddMembers(ctx context.Context, members []Member) error
+	// StreamEvents is Store.StreamEvents inside the transaction.
+	StreamEvents(ctx context.Context, streams ...int64) (map[int64][]Event, error)
+	// ChangeStreams applies changes of state, all or none: each stream must
+	// still have the serial number that the change was decided on, else
+	// ErrLocked.
+	ChangeStreams(ctx context.Context, changes []StreamChange) error
+	// Unwrap returns what the store calls its transaction: the *gorm.DB of
+	// package store.
+	Unwrap() any
+}
+
+// Claim is a worker's request for work.
+type Claim struct {
+	Pass       Pass
+	Owner      string
+	Now        time.Time
+	LeaseUntil time.Time
+	Limit      int
+}
+
+// Member says that an event is in a stream.
+type Member struct {
+	StreamID int64
+	EventID  int64
+}
+
+// StreamChange is a stream as it shall be, with the serial number that it had
+// when that was decided. With Purge it is deleted instead; its events stay.
+type StreamChange struct {
+	Stream       Stream
+	SerialBefore int64
+	Purge        bool
+}
+
+// maxConflicts bounds how often a transaction is run again. Each round lets at
+// least one of the contenders through.
+const maxConflicts = 20
+
+// transact runs fn in a transaction, again if it met another one.
+func transact(ctx context.Context, s Store, fn func(Tx) error) error {
+	for try := 1; ; try++ {
+		err := s.Transact(ctx, fn)
+		if err == nil || !errors.Is(err, ErrConflict) || try == maxConflicts {
+			return err
+		}
+		// A short random pause keeps two contenders from meeting again and again.
+		// It is the machine's time, whatever clock the engine goes by.
+		pause := time.NewTimer(time.Duration(rand.Int64N(int64(time.Millisecond) << min(try, 6))))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		case <-pause.C:
+		}
+	}
+}

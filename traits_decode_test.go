@@ -1,0 +1,124 @@
+package winchester
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"github.com/seed71495667/winchester/timex"
+)
+
+// TestDecodeTraitsReadsWhatWasWritten, whatever traits can be.
+func TestDecodeTraitsReadsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	value := rapid.OneOf(
+		rapid.Map(rapid.String(), func(v string) any { return v }),
+		rapid.Map(rapid.Int64(), func(v int64) any { return v }),
+		rapid.Map(rapid.Float64(), func(v float64) any { return v }),
+		rapid.Map(rapid.Bool(), func(v bool) any { return v }),
+		rapid.Map(anyTime(), func(v time.Time) any { return v }),
+		rapid.Custom(func(t *rapid.T) any {
+			return timex.Range{Begin: anyTime().Draw(t, "begin"), End: anyTime().Draw(t, "end")}
+		}),
+		rapid.SampledFrom([]any{
+			nil, "", "$time", `{"$time":"x"}`, "true", "5", "a,b", "a:b", "}", `\`, `"`, "\x00", 0.1, 5.0, 1e300, math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1),
+		}),
+	)
+	name := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "$time", "a", "a,", "a:", "}", `"`, `\`}))
+	rapid.Check(t, func(t *rapid.T) {
+		want := Traits(rapid.MapOf(name, value).Draw(t, "traits"))
+		text, err := want.text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := decodeCanonical(text)
+		if text == "{}" {
+			got, ok = nil, true
+		}
+		if !ok || describe(got) != describe(want) {
+			t.Fatalf("%s:\n got %s, %v\nwant %s", text, describe(got), ok, describe(want))
+		}
+	})
+}
+
+// FuzzDecodeTraits: no text makes it panic, and what it takes for traits can be
+// written and read again.
+func FuzzDecodeTraits(f *testing.F) {
+	for _, text := range []string{
+		`{"a":1}`, `{"a":"b","c":{"$time":"2026-01-02T15:04:05.000000Z"}}`, `{"a":1,}`, `{"a":1"b":2}`, `{"a":-}`, `{"a":1.}`, `{"a":{"$float":"NaN"}}`,
+		`{"a":{"$range":["2026-01-02T15:04:05.000000Z","2026-01-02T15:04:05.000000Z"]}}`, `{"a":{"$range":["`, `{"a":{"$float":"`, `{"\"":"\u0000\\"}`,
+		`{"a":1e5}`, `{,}`, `{"a"}`, `{"a":}`, `{"a":"b}`, `{"a":"\`, `{"a":true,"a":false}`, `{`, ``, `{}`, `{"a":{}}`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, ok := decodeCanonical(text)
+		if !ok || !utf8.ValidString(text) {
+			return
+		}
+		canonical, err := got.AppendJSON(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, ok := decodeCanonical(string(canonical)); !ok || describe(again) != describe(got) {
+			t.Fatalf("%q is read as %s, and that as %s", text, describe(got), describe(again))
+		}
+	})
+}
+
+// describe tells names, types and values.
+func describe(t Traits) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(t)) {
+		fmt.Fprintf(&b, "%q: %T %v, ", name, t[name], t[name])
+	}
+	return b.String()
+}
+
+func BenchmarkDecodeTraits(b *testing.B) {
+	traits := Traits{"int": int64(5), "float": 0.5, "time": time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}
+	for i := range 12 {
+		traits[fmt.Sprintf("trait_%02d", i)] = fmt.Sprintf("some value of %d", i)
+	}
+	text, err := traits.text()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("by hand", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ParseTraits(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("by decoder", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := decodeJSON(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func (t Traits) text() (string, error) {
+	b, err := t.AppendJSON(nil)
+	return string(b), err
+}
+
+// anyTime draws times that can be stored: years 1 to 9999, whole microseconds.
+func anyTime() *rapid.Generator[time.Time] {
+	first := time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC)
+	last := time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+	return rapid.Custom(func(t *rapid.T) time.Time {
+		return time.UnixMicro(rapid.Int64Range(first.UnixMicro(), last.UnixMicro()).Draw(t, "microseconds")).UTC()
+	})
+}

@@ -1,0 +1,357 @@
+package winchester
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Distiller turns notifications into events; package distiller has one. It
+// must be safe for concurrent use. A notification that no definition applies
+// to gives an error that wraps ErrDropped, and one that cannot be an event
+// (it lacks a message id, a type or any trait) one that wraps ErrInvalidEvent.
+type Distiller interface {
+	// Distill reads a notification from JSON.
+	Distill(body []byte) (Event, error)
+	// DistillMap reads a notification that has been decoded already. It does
+	// not change or keep the map.
+	DistillMap(body map[string]any) (Event, error)
+}
+
+// TriggerConfig is what a TriggerManager is made of.
+type TriggerConfig struct {
+	// Store keeps events and streams. Required.
+	Store Store
+	// Triggers are the definitions to begin with.
+	Triggers []TriggerDefinition
+	// Distiller serves AddNotification. Default: none.
+	Distiller Distiller
+	// Clock tells the time. Default: SystemClock.
+	Clock Clock
+	// Logger gets warnings and the debug reports. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// TriggerManager files events into streams. All its methods are safe for
+// concurrent use.
+type TriggerManager struct {
+	store     Store
+	distiller Distiller
+	clock     Clock
+	log       *slog.Logger
+	debug     debuggers
+	stats     ingestStats
+
+	mu       sync.Mutex // serialises changes of what follows
+	triggers atomic.Pointer[triggerSet]
+	onDue    atomic.Pointer[[]func(time.Time)] // told when streams that events joined are due
+}
+
+// NewTriggerManager returns a TriggerManager. All faults of the configuration
+// are reported together; those of trigger definitions wrap ErrDefinition.
+func NewTriggerManager(c TriggerConfig) (*TriggerManager, error) {
+	if c.Store == nil {
+		return nil, errors.New("winchester: TriggerConfig.Store is required")
+	}
+	m := &TriggerManager{
+		store:     c.Store,
+		distiller: c.Distiller,
+		clock:     c.Clock,
+		log:       cmp.Or(c.Logger, slog.Default()),
+	}
+	if m.clock == nil {
+		m.clock = SystemClock{}
+	}
+	m.triggers.Store(newTriggerSet(nil))
+	if err := m.AddTrigger(c.Triggers...); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// listenDue has f called, from then on, after each transaction with the time
+// at which the first of the streams that events joined is due.
+func (m *TriggerManager) listenDue(f func(time.Time)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []func(time.Time)
+	if old := m.onDue.Load(); old != nil {
+		list = slices.Clone(*old)
+	}
+	list = append(list, f)
+	m.onDue.Store(&list)
+}
+
+func (m *TriggerManager) tellDue(due time.Time) {
+	if list := m.onDue.Load(); list != nil {
+		for _, f := range *list {
+			f(due)
+		}
+	}
+}
+
+// Outcome is what became of an event that was handed in.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeStored    Outcome = "stored"    // it is in the database, and in the streams it belongs to
+	OutcomeDuplicate Outcome = "duplicate" // an event with this message id was stored before
+	OutcomeDropped   Outcome = "dropped"   // a notification that no event definition applies to
+	OutcomeFailed    Outcome = "failed"    // nothing was stored; Err says why
+)
+
+// Result tells what became of one event.
+type Result struct {
+	MessageID string
+	EventType string
+	Outcome   Outcome
+	// Err is why an event was dropped or failed; nil for the other outcomes.
+	Err error
+	// Streams are those that the event joined, in the order of the triggers.
+	Streams []Joined
+}
+
+// Joined tells of a stream that an event joined.
+type Joined struct {
+	StreamID int64
+	Trigger  string
+	Opened   bool      // the event was the stream's first
+	Ready    bool      // the event completed the fire criteria
+	FireAt   time.Time // when the stream is to fire, if its criteria are met
+	ExpireAt time.Time // when it expires, as things stand
+}
+
+// AddEvent stores an event and files it into a stream of every trigger that it
+// matches, in one transaction: after a nil error all of that is durable. After
+// any other none of it is, or the database did not say; adding the event again
+// is harmless. A duplicate is no error; see Result.Outcome. An event that cannot
+// be stored gives ErrInvalidEvent.
+//
+// For each trigger that the event matches, its distinguishing traits make the
+// key of a stream. The event joins the open stream of that key or, if there is
+// none, opens one; the stream's first and last time and its expiry follow, the
+// fire criteria that the event satisfies are counted, and when all counts are
+// reached the stream gets its fire time. A stream that has fired or expired
+// takes no more events: what comes later opens a new one.
+//
+// Not to be called from within a handler's CommitTx; a pipeline's new events
+// are what HandleEvents returns.
+func (m *TriggerManager) AddEvent(ctx context.Context, event Event) (Result, error) {
+	results, err := m.AddEvents(ctx, []Event{event})
+	if err != nil {
+		return Result{MessageID: event.MessageID, EventType: event.EventType, Outcome: OutcomeFailed, Err: err}, err
+	}
+	return results[0], results[0].Err
+}
+
+// AddEvents is AddEvent for many, in one transaction and in the order given.
+// It returns one result an event. An event that is invalid fails alone; its
+// result says why. An error means that the transaction failed and that none of
+// the events was stored.
+func (m *TriggerManager) AddEvents(ctx context.Context, events []Event) ([]Result, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	m.stats.received.Add(int64(len(events)))
+	b := newBatch(m, events)
+	for {
+		err := transact(ctx, m.store, func(tx Tx) error { return b.file(ctx, tx) })
+		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+			b.leaveOut(unfit) // it fails alone; the others get another transaction
+			continue
+		}
+		if err != nil {
+			m.stats.failed.Add(int64(len(events)))
+			return nil, fmt.Errorf("add events: %w", err)
+		}
+		b.settle(ctx)
+		return b.results, nil
+	}
+}
+
+// AddNotification distils a notification, given as JSON, and adds the event.
+// One that no definition applies to is no error: its outcome is OutcomeDropped. One
+// that is malformed gives an error that says what is wrong with it.
+func (m *TriggerManager) AddNotification(ctx context.Context, body []byte) (Result, error) {
+	return m.addNotification(ctx, func() (Event, error) { return m.distiller.Distill(body) })
+}
+
+// AddNotificationMap is AddNotification for one that has been decoded.
+func (m *TriggerManager) AddNotificationMap(ctx context.Context, body map[string]any) (Result, error) {
+	return m.addNotification(ctx, func() (Event, error) { return m.distiller.DistillMap(body) })
+}
+
+func (m *TriggerManager) addNotification(ctx context.Context, distill func() (Event, error)) (Result, error) {
+	if m.distiller == nil {
+		return Result{Outcome: OutcomeFailed, Err: ErrNoDistiller}, ErrNoDistiller
+	}
+	event, err := distill()
+	if err == nil {
+		return m.AddEvent(ctx, event)
+	}
+	m.stats.received.Add(1)
+	r := Result{MessageID: event.MessageID, EventType: event.EventType, Outcome: OutcomeFailed, Err: err}
+	if errors.Is(err, ErrDropped) {
+		r.Outcome = OutcomeDropped
+		m.stats.dropped.Add(1)
+		m.log.DebugContext(ctx, fmt.Sprintf("Dropping unconverted %s notification %s", event.EventType, event.MessageID))
+		return r, nil
+	}
+	m.stats.failed.Add(1)
+	return r, err
+}
+
+// AddTrigger adds triggers, all or none. They see the events that are added
+// from now on. It returns ErrDefinition for a faulty one, and ErrTriggerExists
+// for a name that is in use.
+func (m *TriggerManager) AddTrigger(definitions ...TriggerDefinition) error {
+	return m.changeTriggers(definitions, false)
+}
+
+// ReplaceTrigger is AddTrigger, but a trigger of a name that is in use takes
+// the place of the one before it, at once: no event sees neither. Streams that
+// are open go on under the new definition; what they have is counted anew.
+func (m *TriggerManager) ReplaceTrigger(definitions ...TriggerDefinition) error {
+	return m.changeTriggers(definitions, true)
+}
+
+func (m *TriggerManager) changeTriggers(definitions []TriggerDefinition, replace bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := slices.Clone(m.triggers.Load().list)
+	position := map[string]int{}
+	for i, t := range list {
+		position[t.def.Name] = i
+	}
+	given := map[string]bool{}
+	var faults []error
+	for _, d := range definitions {
+		t, err := compileTrigger(d.clone())
+		at, exists := position[d.Name]
+		if err == nil && exists && (!replace || given[d.Name]) {
+			err = fmt.Errorf("%w: %q", ErrTriggerExists, d.Name)
+		}
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		given[d.Name] = true
+		t.debug = m.debug.get(d.Name, d.DebugLevel)
+		if exists {
+			list[at] = t
+			continue
+		}
+		position[d.Name] = len(list)
+		list = append(list, t)
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	m.triggers.Store(newTriggerSet(list))
+	return nil
+}
+
+// DeleteTrigger removes a trigger and reports whether there was one of that
+// name. Its streams stay; when they are due they end in error, and can be
+// reset once the trigger is back. To define it anew, use ReplaceTrigger.
+func (m *TriggerManager) DeleteTrigger(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.triggers.Load()
+	if old.byName[name] == nil {
+		return false
+	}
+	list := make([]*trigger, 0, len(old.list)-1)
+	for _, t := range old.list {
+		if t.def.Name != name {
+			list = append(list, t)
+		}
+	}
+	m.triggers.Store(newTriggerSet(list))
+	return true
+}
+
+// Triggers returns the definitions in use, in the order they were added.
+func (m *TriggerManager) Triggers() []TriggerDefinition {
+	set := m.triggers.Load()
+	out := make([]TriggerDefinition, len(set.list))
+	for i, t := range set.list {
+		out[i] = t.def.clone()
+	}
+	return out
+}
+
+// Debug returns what the triggers with a debug level have counted, by name,
+// and with reset begins to count anew.
+func (m *TriggerManager) Debug(reset bool) []DebugReport { return m.debug.report(reset) }
+
+// DumpDebuggers logs what the triggers with a debug level have counted since
+// the last dump.
+func (m *TriggerManager) DumpDebuggers() { logDebugReports(m.log, m.debug.report(true)) }
+
+func (m *TriggerManager) now() time.Time { return microUTC(m.clock.Now()) }
+
+// matches decides whether the event belongs to the trigger and, if so, computes
+// the distinguishing traits of its stream. It is pure, but for the checks that
+// it counts in g.
+func (t *trigger) matches(e *Event, g *debugGroup) (Traits, bool) {
+	for i := range t.distinguishers {
+		if d := &t.distinguishers[i]; !d.mapped {
+			if _, ok := e.field(d.trait); !ok {
+				return nil, g.mismatchf("not '%s'", d.trait)
+			}
+		}
+	}
+	for i := range t.match {
+		if c := &t.match[i]; c.match(e, g) {
+			return t.distinguish(e, c.mapping, g)
+		}
+	}
+	return nil, g.mismatch("No matching criteria")
+}
+
+// distinguish computes the distinguishing traits of an event that matched.
+func (t *trigger) distinguish(e *Event, mapping map[string]string, g *debugGroup) (Traits, bool) {
+	traits := make(Traits, len(t.distinguishers))
+	for i := range t.distinguishers {
+		d := &t.distinguishers[i]
+		from := d.trait
+		if mapped, ok := mapping[d.trait]; ok {
+			from = mapped
+		}
+		v, ok := e.field(from)
+		if !ok {
+			return nil, g.mismatchf("not '%s'", from)
+		}
+		if d.expr != nil {
+			at, ok := v.(time.Time)
+			if !ok {
+				return nil, g.mismatchf("Time: not '%s'", from)
+			}
+			result, err := d.expr.Eval(theTimestamp(at))
+			if err != nil {
+				return nil, g.mismatchf("Time: not '%s'", from)
+			}
+			v = any(result.Begin)
+			if result.IsRange() {
+				v = result.Range()
+			}
+		}
+		traits[d.trait] = v
+	}
+	return traits, g.matched()
+}
+
+// theTimestamp is the one variable of a distinguishing expression.
+type theTimestamp time.Time
+
+func (t theTimestamp) Lookup(name string) (time.Time, bool) {
+	return time.Time(t), name == "timestamp"
+}

@@ -1,0 +1,293 @@
+package winchester
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// workers are the goroutines of a started PipelineManager:
+//
+//	dispatcher ──runs──▶ worker × N ──done──▶ completer
+//
+// and one that renews leases. The dispatcher claims streams in batches, each
+// worker runs one stream at a time, and the completer settles whatever is done
+// by then in one transaction: under load its batches grow by themselves, and
+// alone a stream waits for nobody.
+type workers struct {
+	m        *PipelineManager
+	stopping chan struct{} // closed: claim no more
+	stopOnce sync.Once
+	ctx      context.Context // of the runs; ends when patience does
+	kill     context.CancelCauseFunc
+	runs     chan *run
+	done     chan *run
+	ended    chan struct{} // closed when all goroutines have ended
+
+	limit    int       // of the dispatcher: how many streams to claim at once
+	nextTrim time.Time // of the dispatcher: not before then
+}
+
+// Start begins to run pipelines and returns at once. They run until Stop is
+// called or ctx ends; that ctx ends is a Stop without patience. Starting twice
+// is an error, starting again after Stop is not.
+func (m *PipelineManager) Start(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running != nil && !isClosed(m.running.ended) {
+		return errors.New("winchester: started already")
+	}
+	w := &workers{
+		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers),
+		done: make(chan *run, m.cfg.BatchSize), ended: make(chan struct{}),
+	}
+	w.ctx, w.kill = context.WithCancelCause(context.WithoutCancel(ctx))
+	var all, working sync.WaitGroup
+	goIn := func(g *sync.WaitGroup, f func()) {
+		g.Add(1)
+		go func() { defer g.Done(); f() }()
+	}
+	goIn(&all, w.dispatch)
+	for range m.cfg.Workers {
+		goIn(&working, w.work)
+	}
+	goIn(&all, w.complete)
+	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
+	var renewer sync.WaitGroup
+	goIn(&renewer, func() { m.renewLeases(renewing) })
+	unwatch := context.AfterFunc(ctx, func() { w.stop(); w.kill(ErrStopped) })
+	go func() {
+		working.Wait()
+		close(w.done)
+		all.Wait()
+		stopRenewing()
+		renewer.Wait()
+		unwatch()
+		w.kill(ErrStopped)
+		close(w.ended)
+	}()
+	m.running = w
+	return nil
+}
+
+// Stop claims no more streams, waits until the running pipelines have ended and
+// their results are stored, and returns nil. If ctx ends first, it cancels the
+// contexts of the running pipelines, waits for them to return, and returns the
+// ctx's error; their streams are tried again later. Stopping what is not
+// running does nothing.
+func (m *PipelineManager) Stop(ctx context.Context) error {
+	m.mu.Lock()
+	w := m.running
+	m.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	w.stop()
+	select {
+	case <-w.ended:
+		return nil
+	case <-ctx.Done():
+		w.kill(ErrStopped)
+		<-w.ended
+		return ctx.Err()
+	}
+}
+
+func (w *workers) stop() { w.stopOnce.Do(func() { close(w.stopping) }) }
+
+func (w *workers) isStopping() bool { return isClosed(w.stopping) }
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// dispatch claims streams for as long as there are any, then sleeps until
+// there may be.
+func (w *workers) dispatch() {
+	defer close(w.runs)
+	w.limit = w.m.cfg.Workers
+	for !w.isStopping() {
+		n, err := w.feed(PassFire)
+		if err == nil {
+			var more int
+			more, err = w.feed(PassExpire)
+			n += more
+		}
+		trimming := false
+		if err == nil && n == 0 {
+			trimming, err = w.trim()
+		}
+		if err != nil && !w.isStopping() {
+			w.m.log.Error("The database does not answer; trying again", "err", err)
+		}
+		if err != nil || n == 0 && !trimming {
+			w.sleep(err != nil)
+		}
+	}
+}
+
+// feed claims one batch and hands it to the workers. How many streams it takes
+// at once follows the workers: more as long as they are quickly through, down
+// to one each when they are not, since a stream that waits here waits for
+// nobody else.
+func (w *workers) feed(pass Pass) (int, error) {
+	runs, err := w.m.claim(w.ctx, pass, min(w.limit, w.m.cfg.BatchSize))
+	began := time.Now()
+	for i, r := range runs {
+		select {
+		case w.runs <- r:
+		case <-w.stopping:
+			w.m.release(w.ctx, runs[i:])
+			return i, nil
+		}
+	}
+	switch {
+	case time.Since(began) > 100*time.Millisecond:
+		w.limit = max(w.limit/2, w.m.cfg.Workers)
+	case len(runs) >= w.limit:
+		w.limit = min(w.limit*2, w.m.cfg.BatchSize)
+	}
+	return len(runs), err
+}
+
+// trim deletes old events, once a poll interval or as long as there are more,
+// and tells whether there may be.
+func (w *workers) trim() (more bool, err error) {
+	now := w.m.triggers.now()
+	if now.Before(w.nextTrim) {
+		return false, nil
+	}
+	if more, err = w.m.trim(w.ctx); !more {
+		w.nextTrim = now.Add(w.m.cfg.PollInterval)
+	}
+	return more, err
+}
+
+// sleep waits until a stream becomes due, someone calls notify, or the poll
+// interval has passed.
+func (w *workers) sleep(afterError bool) {
+	m := w.m
+	pause := m.cfg.PollInterval
+	if afterError {
+		pause = min(pause, time.Second)
+	} else if due, err := m.store.NextDue(w.ctx); err == nil && !due.IsZero() {
+		// Due means that the clock has moved past the time. What is due by now
+		// was not to be had a moment ago: another worker is at it.
+		until := due.Sub(m.triggers.now()) + time.Microsecond
+		pause = min(pause, max(until, time.Millisecond))
+	}
+	timer, stop := m.clock.Timer(pause)
+	defer stop()
+	m.sleepsUntil.Store(m.triggers.now().Add(pause).UnixMicro())
+	select {
+	case <-timer:
+	case <-m.wake:
+	case <-w.stopping:
+	}
+	m.sleepsUntil.Store(math.MaxInt64)
+}
+
+func (w *workers) work() {
+	for r := range w.runs {
+		if w.isStopping() {
+			r.err = Snooze(0) // claimed, but not begun: give it back
+		} else {
+			w.m.execute(r)
+		}
+		w.done <- r
+	}
+}
+
+// complete settles what is done, as much at a time as has come together.
+func (w *workers) complete() {
+	for r := range w.done {
+		batch := []*run{r}
+	gather:
+		for len(batch) < w.m.cfg.BatchSize {
+			select {
+			case r, ok := <-w.done:
+				if !ok {
+					break gather
+				}
+				batch = append(batch, r)
+			default:
+				break gather
+			}
+		}
+		w.m.settle(w.ctx, batch)
+		w.m.inFlight.remove(batch)
+	}
+}
+
+// renewLeases keeps the leases of the streams in flight until ctx ends, and
+// ends the runs of those that were lost.
+func (m *PipelineManager) renewLeases(ctx context.Context) {
+	for {
+		timer, stop := m.clock.Timer(m.cfg.Lease / 3)
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-timer:
+		}
+		held := m.inFlight.snapshot()
+		if len(held) == 0 {
+			continue
+		}
+		ids := slices.Sorted(maps.Keys(held))
+		lost, err := m.store.Renew(ctx, m.cfg.Name, ids, microUTC(m.triggers.now().Add(m.cfg.Lease)))
+		if err != nil && ctx.Err() == nil {
+			m.log.Error("Leases could not be renewed", "err", err)
+		}
+		for _, id := range lost {
+			// The run that held it when we asked; by now there may be a new one.
+			held[id].cancel(errLeaseLost)
+		}
+	}
+}
+
+// inFlight are the claimed streams of this process.
+type inFlight struct {
+	mu   sync.Mutex
+	runs map[int64]*run
+}
+
+func (f *inFlight) add(runs []*run) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.runs == nil {
+		f.runs = map[int64]*run{}
+	}
+	for _, r := range runs {
+		if before := f.runs[r.stream.ID]; before != nil {
+			before.cancel(errLeaseLost) // it has overslept, and we have taken over from ourselves
+		}
+		f.runs[r.stream.ID] = r
+	}
+}
+
+func (f *inFlight) remove(runs []*run) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range runs {
+		r.cancel(nil)
+		if f.runs[r.stream.ID] == r {
+			delete(f.runs, r.stream.ID)
+		}
+	}
+}
+
+func (f *inFlight) snapshot() map[int64]*run {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.runs)
+}
