@@ -1,0 +1,71 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed71495667/winchester"
+)
+
+// Claim implements winchester.Store.
+func (s *Store) Claim(ctx context.Context, c winchester.Claim) ([]winchester.Stream, error) {
+	if c.Pass != winchester.PassFire && c.Pass != winchester.PassExpire {
+		return nil, fmt.Errorf("store: claim streams: %q is no pass", c.Pass)
+	}
+	if c.Limit <= 0 {
+		return nil, nil
+	}
+	got, err := s.d.claim(ctx, s.reader(ctx), s.writer(ctx), s.t, c)
+	if err != nil {
+		return nil, fail(ctx, s.d, "claim streams", err)
+	}
+	// An UPDATE returns its rows in no order.
+	slices.SortFunc(got, func(a, b claimed) int {
+		if order := a.due.Compare(b.due); order != 0 {
+			return order
+		}
+		return int(a.stream.ID - b.stream.ID)
+	})
+	streams := make([]winchester.Stream, len(got))
+	for i := range got {
+		streams[i] = got[i].stream
+	}
+	return streams, nil
+}
+
+// Renew implements winchester.Store.
+func (s *Store) Renew(ctx context.Context, owner string, streams []int64, until time.Time) (lost []int64, err error) {
+	if len(streams) == 0 {
+		return nil, nil
+	}
+	held, err := s.d.renew(ctx, s.writer(ctx), s.t, owner, streams, until)
+	if err != nil {
+		return nil, fail(ctx, s.d, "renew leases", err)
+	}
+	still := make(map[int64]bool, len(held))
+	for _, id := range held {
+		still[id] = true
+	}
+	for _, id := range streams {
+		if !still[id] {
+			lost = append(lost, id)
+		}
+	}
+	return lost, nil
+}
+
+// NextDue implements winchester.Store.
+func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
+	var due timeColumn
+	err := scanOne(s.reader(ctx).Raw(s.nextDueSQL()), &due)
+	return due.Time, fail(ctx, s.d, "look for the next due stream", err)
+}
+
+// nextDueSQL reads one entry of each index.
+func (s *Store) nextDueSQL() string {
+	return "SELECT MIN(due) FROM (" +
+		"SELECT MIN(fire_due) AS due FROM " + s.t.streams + " WHERE fire_due IS NOT NULL UNION ALL " +
+		"SELECT MIN(expire_due) AS due FROM " + s.t.streams + " WHERE expire_due IS NOT NULL) AS next"
+}

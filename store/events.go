@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"gorm.io/gorm"
+
+	"github.com/seed71495667/winchester"
+)
+
+// StreamEvents implements winchester.Store.
+func (s *Store) StreamEvents(ctx context.Context, streams ...int64) (map[int64][]winchester.Event, error) {
+	events, err := s.streamEvents(s.reader(ctx), streams)
+	return events, fail(ctx, s.d, "read events of streams", err)
+}
+
+// streamEvents reads the events of all streams in one statement; that is most
+// of the work of running pipelines. Rows come in the order of the primary key
+// of the memberships, which is nearly the order of time, so that sorting them
+// here costs next to nothing.
+func (s *Store) streamEvents(db *gorm.DB, streams []int64) (map[int64][]winchester.Event, error) {
+	if len(streams) == 0 {
+		return map[int64][]winchester.Event{}, nil
+	}
+	condition, value := s.d.inIDs("m.stream_id", streams)
+	found := make(map[int64]*eventList, len(streams))
+	var (
+		stream, id, last int64
+		e                winchester.Event
+		at               timeColumn
+		traits           string
+		list             *eventList
+	)
+	dest := []any{&stream, &id, &e.MessageID, &e.EventType, &at, &traits}
+	err := each(db.Raw("SELECT m.stream_id, e.id, e.message_id, e.event_type, e.timestamp, e.traits FROM "+
+		s.t.members+" m JOIN "+s.t.events+" e ON e.id = m.event_id WHERE "+condition, value), func(row scanner) (err error) {
+		if err := row.Scan(dest...); err != nil {
+			return err
+		}
+		e.Timestamp = at.Time
+		if e.Traits, err = winchester.ParseTraits(traits); err != nil {
+			return fmt.Errorf("event %q: %w", e.MessageID, err)
+		}
+		if list == nil || stream != last {
+			if last, list = stream, found[stream]; list == nil {
+				list = &eventList{}
+				found[stream] = list
+			}
+		}
+		list.ids = append(list.ids, id)
+		list.events = append(list.events, e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int64][]winchester.Event, len(found))
+	for id, list := range found {
+		if !sort.IsSorted(list) {
+			sort.Sort(list)
+		}
+		out[id] = list.events
+	}
+	return out, nil
+}
+
+// eventList sorts events by time and, where that is equal, in the order they
+// were stored.
+type eventList struct {
+	ids    []int64
+	events []winchester.Event
+}
+
+func (l *eventList) Len() int { return len(l.events) }
+
+func (l *eventList) Swap(i, j int) {
+	l.ids[i], l.ids[j] = l.ids[j], l.ids[i]
+	l.events[i], l.events[j] = l.events[j], l.events[i]
+}
+
+func (l *eventList) Less(i, j int) bool {
+	if c := l.events[i].Timestamp.Compare(l.events[j].Timestamp); c != 0 {
+		return c < 0
+	}
+	return l.ids[i] < l.ids[j]
+}
+
+// EventByMessageID implements winchester.Store.
+func (s *Store) EventByMessageID(ctx context.Context, messageID string) (winchester.StoredEvent, error) {
+	var found winchester.StoredEvent
+	err := each(s.reader(ctx).Table(s.t.events).Select(eventColumns).Where("message_id = ?", messageID), func(row scanner) error {
+		return scanEvent(row, &found.ID, &found.Event)
+	})
+	if err == nil && found.ID == 0 {
+		err = fmt.Errorf("%w: %q", winchester.ErrNoSuchEvent, messageID)
+	}
+	if err != nil {
+		return winchester.StoredEvent{}, fail(ctx, s.d, "read an event", err)
+	}
+	found.Mark = winchester.Mark{}.At(found.ID)
+	return found, nil
+}
+
+// scanOne reads the first row of a query that has one. GORM's Row is no way to
+// do it: with PrepareStmt it panics when the statement cannot be prepared.
+func scanOne(query *gorm.DB, dest ...any) error {
+	return each(query, func(row scanner) error { return row.Scan(dest...) })
+}
+
+// each runs a query and calls f for each row.
+func each(query *gorm.DB, f func(row scanner) error) error {
+	rows, err := query.Rows()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

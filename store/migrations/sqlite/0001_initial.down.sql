@@ -1,0 +1,3 @@
+DROP TABLE {{prefix}}stream_events;
+DROP TABLE {{prefix}}streams;
+DROP TABLE {{prefix}}events;

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/seed71495667/winchester"
+)
+
+// tables are the names of the tables, made of the prefix.
+type tables struct {
+	prefix     string
+	events     string
+	streams    string
+	members    string
+	migrations string
+}
+
+func newTables(prefix string) tables {
+	return tables{
+		prefix: prefix, events: prefix + "events", streams: prefix + "streams",
+		members: prefix + "stream_events", migrations: prefix + "migrations",
+	}
+}
+
+// eventColumns are what scanEvent reads.
+const eventColumns = "id, message_id, event_type, timestamp, traits"
+
+// streamColumns are what scanStream reads.
+const streamColumns = "id, name, stream_key, open_key IS NOT NULL AS is_open, distinguishing_traits, state, state_serial_no, " +
+	"first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, " +
+	"owner, attempt, committed, last_error, last_error_at, progress"
+
+// scanner is a row: *sql.Row or *sql.Rows.
+type scanner interface{ Scan(dest ...any) error }
+
+// scanStream reads the streamColumns, and what may follow them into more.
+func scanStream(row scanner, s *winchester.Stream, more ...any) error {
+	var traits, progress string
+	var first, last, fire, expire, fireDue, expireDue, failed timeColumn
+	dest := []any{
+		&s.ID, &s.Name, &s.Key, &s.Open, &traits, &s.State, &s.StateSerialNo,
+		&first, &last, &fire, &expire, &fireDue, &expireDue,
+		&s.Owner, &s.Attempt, &s.Committed, &s.LastError, &failed, &progress,
+	}
+	if err := row.Scan(append(dest, more...)...); err != nil {
+		return err
+	}
+	s.FirstEvent, s.LastEvent, s.FireTimestamp, s.ExpireTimestamp = first.Time, last.Time, fire.Time, expire.Time
+	s.LastErrorAt = failed.Time
+	switch s.State { // the due time is stored once: as that of the pass
+	case winchester.StateFiring, winchester.StateRetryFire:
+		s.Due = fireDue.Time
+	case winchester.StateExpiring, winchester.StateRetryExpire:
+		s.Due = expireDue.Time
+	}
+	if err := s.Progress.UnmarshalText([]byte(progress)); err != nil {
+		return fmt.Errorf("stream %d: %w", s.ID, err)
+	}
+	var err error
+	if s.DistinguishingTraits, err = winchester.ParseTraits(traits); err != nil {
+		return fmt.Errorf("stream %d: distinguishing %w", s.ID, err)
+	}
+	return nil
+}
+
+// scanEvent reads the eventColumns.
+func scanEvent(row scanner, id *int64, e *winchester.Event) error {
+	var at timeColumn
+	var traits string
+	if err := row.Scan(id, &e.MessageID, &e.EventType, &at, &traits); err != nil {
+		return err
+	}
+	e.Timestamp = at.Time
+	var err error
+	if e.Traits, err = winchester.ParseTraits(traits); err != nil {
+		return fmt.Errorf("event %q: %w", e.MessageID, err)
+	}
+	return nil
+}
+
+// encodeTraits writes the canonical form; without those that are nil for an
+// event, with them for a stream.
+func encodeTraits(t winchester.Traits, keepNil bool) (string, error) {
+	if len(t) == 0 {
+		return "{}", nil
+	}
+	if !keepNil {
+		for _, v := range t {
+			if v == nil {
+				t = withoutNil(t)
+				break
+			}
+		}
+	}
+	b, err := t.AppendJSON(make([]byte, 0, 40*len(t)+2))
+	return string(b), err
+}
+
+func withoutNil(t winchester.Traits) winchester.Traits {
+	kept := make(winchester.Traits, len(t))
+	for name, value := range t {
+		if value != nil {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// encodeProgress writes nothing for no progress.
+func encodeProgress(p winchester.Progress) (string, error) {
+	if p.Fingerprint == "" && len(p.Counts) == 0 {
+		return "", nil
+	}
+	b, err := p.MarshalText()
+	return string(b), err
+}
+
+// openKey is the value of that column: nil once the stream is closed.
+func openKey(s *winchester.Stream) any {
+	if s.Open {
+		return s.Key
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/seed71495667/winchester"
+)
+
+// SQLite runs in the process: a statement costs no round trip, and one that is
+// prepared and run for each row is faster than one with many rows, besides
+// telling each row's fate. (Measured: 1.1 to 1.4 times, for 10 to 1000 events.)
+
+// eachRow prepares a statement and runs it n times.
+func eachRow(ctx context.Context, conn gorm.ConnPool, query string, n int, values func(i int) []any, done func(i int, r sql.Result) error) error {
+	if n == 0 {
+		return nil
+	}
+	stmt, err := conn.PrepareContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	// The driver starts a goroutine for each statement with a context that can
+	// end. A row takes microseconds; looking in between is enough.
+	uncancelled := context.WithoutCancel(ctx)
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r, err := stmt.ExecContext(uncancelled, values(i)...)
+		if err != nil {
+			return err
+		}
+		if done != nil {
+			if err := done(i, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d sqliteDialect) insertEvents(ctx context.Context, conn gorm.ConnPool, t tables, rows []eventRow) ([]int64, error) {
+	ids := make([]int64, len(rows))
+	values := make([]any, 4)
+	err := eachRow(ctx, conn, "INSERT INTO "+t.events+" (message_id, event_type, timestamp, traits) VALUES (?, ?, ?, ?) ON CONFLICT (message_id) DO NOTHING",
+		len(rows),
+		func(i int) []any {
+			e := &rows[i]
+			values[0], values[1], values[2], values[3] = e.messageID, e.eventType, d.timeValue(e.timestamp), e.traits
+			return values
+		},
+		func(i int, r sql.Result) error {
+			n, err := r.RowsAffected()
+			if err == nil && n == 1 { // else it was there, and LastInsertId is of an earlier row
+				ids[i], err = r.LastInsertId()
+			}
+			return err
+		})
+	return ids, err
+}
+
+func (sqliteDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error {
+	values := make([]any, 2)
+	return eachRow(ctx, conn, "INSERT INTO "+t.members+" (stream_id, event_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+		len(members),
+		func(i int) []any { values[0], values[1] = members[i].StreamID, members[i].EventID; return values }, nil)
+}
+
+func (d sqliteDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
+	encoded := make([]streamTexts, len(streams))
+	for i, s := range streams {
+		if err := encoded[i].encode(s); err != nil {
+			return err
+		}
+	}
+	return eachRow(ctx, conn, "INSERT INTO "+t.streams+` (name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
+	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due,
+	owner, attempt, committed, last_error, last_error_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		len(streams),
+		func(i int) []any {
+			s := streams[i]
+			fireDue, expireDue := s.Schedule()
+			return []any{
+				s.Name, s.Key, openKey(s), encoded[i].traits, int64(s.State), s.StateSerialNo,
+				d.timeValue(s.FirstEvent), d.timeValue(s.LastEvent), d.timeValue(s.FireTimestamp), d.timeValue(s.ExpireTimestamp),
+				d.timeValue(fireDue), d.timeValue(expireDue),
+				s.Owner, s.Attempt, s.Committed, s.LastError, d.timeValue(s.LastErrorAt), encoded[i].progress,
+			}
+		},
+		func(i int, r sql.Result) (err error) {
+			streams[i].ID, err = r.LastInsertId()
+			return err
+		})
+}
+
+func (d sqliteDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) (unchanged int, err error) {
+	progress := make([]string, len(streams))
+	for i, s := range streams {
+		if progress[i], err = encodeProgress(s.Progress); err != nil {
+			return 0, err
+		}
+	}
+	err = eachRow(ctx, conn, "UPDATE "+t.streams+` SET open_key = ?, first_event = ?, last_event = ?,
+	fire_timestamp = ?, expire_timestamp = ?, fire_due = ?, expire_due = ?, progress = ? WHERE id = ? AND state_serial_no = ?`,
+		len(streams),
+		func(i int) []any {
+			s := streams[i]
+			fireDue, expireDue := s.Schedule()
+			return []any{
+				openKey(s), d.timeValue(s.FirstEvent), d.timeValue(s.LastEvent), d.timeValue(s.FireTimestamp),
+				d.timeValue(s.ExpireTimestamp), d.timeValue(fireDue), d.timeValue(expireDue), progress[i], s.ID, s.StateSerialNo,
+			}
+		},
+		func(_ int, r sql.Result) error {
+			n, err := r.RowsAffected()
+			unchanged += int(n)
+			return err
+		})
+	return unchanged, err
+}
+
+func (d sqliteDialect) changeStreams(ctx context.Context, conn gorm.ConnPool, t tables, changes []winchester.StreamChange) (err error) {
+	// The caller may go on with the transaction after ErrLocked, and must then
+	// find nothing changed.
+	if len(changes) > 1 {
+		if _, err := conn.ExecContext(ctx, "SAVEPOINT winchester_changes"); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				_, _ = conn.ExecContext(ctx, "ROLLBACK TO winchester_changes")
+			}
+			if _, released := conn.ExecContext(ctx, "RELEASE winchester_changes"); err == nil {
+				err = released
+			}
+		}()
+	}
+	var kept, purged []winchester.StreamChange
+	for _, c := range changes {
+		if c.Purge {
+			purged = append(purged, c)
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	if err := d.updateStates(ctx, conn, t, kept); err != nil {
+		return err
+	}
+	return d.deleteStreams(ctx, conn, t, purged)
+}
+
+func (d sqliteDialect) updateStates(ctx context.Context, conn gorm.ConnPool, t tables, changes []winchester.StreamChange) error {
+	progress := make([]string, len(changes))
+	for i := range changes {
+		var err error
+		if progress[i], err = encodeProgress(changes[i].Stream.Progress); err != nil {
+			return err
+		}
+	}
+	return eachRow(ctx, conn, "UPDATE "+t.streams+` SET state = ?, state_serial_no = ?, open_key = ?,
+	first_event = ?, last_event = ?, fire_timestamp = ?, expire_timestamp = ?, fire_due = ?, expire_due = ?,
+	owner = ?, attempt = ?, committed = ?, last_error = ?, last_error_at = ?, progress = ? WHERE id = ? AND state_serial_no = ?`,
+		len(changes),
+		func(i int) []any {
+			s := &changes[i].Stream
+			fireDue, expireDue := s.Schedule()
+			return []any{
+				int64(s.State), s.StateSerialNo, openKey(s),
+				d.timeValue(s.FirstEvent), d.timeValue(s.LastEvent), d.timeValue(s.FireTimestamp), d.timeValue(s.ExpireTimestamp),
+				d.timeValue(fireDue), d.timeValue(expireDue),
+				s.Owner, s.Attempt, s.Committed, s.LastError, d.timeValue(s.LastErrorAt), progress[i],
+				s.ID, changes[i].SerialBefore,
+			}
+		},
+		func(i int, r sql.Result) error { return stillThere(&changes[i], r) })
+}
+
+func (d sqliteDialect) deleteStreams(ctx context.Context, conn gorm.ConnPool, t tables, changes []winchester.StreamChange) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	values := make([]any, 2)
+	err := eachRow(ctx, conn, "DELETE FROM "+t.streams+" WHERE id = ? AND state_serial_no = ?", len(changes),
+		func(i int) []any { values[0], values[1] = changes[i].Stream.ID, changes[i].SerialBefore; return values },
+		func(i int, r sql.Result) error { return stillThere(&changes[i], r) })
+	if err != nil {
+		return err
+	}
+	ids := make([]int64, len(changes))
+	for i := range changes {
+		ids[i] = changes[i].Stream.ID
+	}
+	condition, value := d.inIDs("stream_id", ids)
+	_, err = conn.ExecContext(ctx, "DELETE FROM "+t.members+" WHERE "+condition, value)
+	return err
+}
+
+// stillThere makes ErrLocked of a change that met no stream with its serial number.
+func stillThere(c *winchester.StreamChange, r sql.Result) error {
+	n, err := r.RowsAffected()
+	if err == nil && n == 0 {
+		err = fmt.Errorf("%w: stream %d no longer has serial number %d", winchester.ErrLocked, c.Stream.ID, c.SerialBefore)
+	}
+	return err
+}
+
+// claim is one statement, which waits for the write lock only if there is
+// something to claim.
+func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error) {
+	due, other, state := "fire_due", "expire_due", winchester.StateFiring
+	now := d.timeValue(c.Now)
+	condition, at := "fire_due < ?", []any{now}
+	if c.Pass == winchester.PassExpire {
+		due, other, state = other, due, winchester.StateExpiring
+		condition, at = "expire_due < ? AND (fire_due IS NULL OR fire_due >= ?)", []any{now, now} // what can fire does
+	}
+	var ready bool
+	if err := scanOne(read.Raw("SELECT EXISTS (SELECT 1 FROM "+t.streams+" WHERE "+condition+")", at...), &ready); err != nil || !ready {
+		return nil, err
+	}
+	values := append([]any{int64(state), int64(state), c.Owner, d.timeValue(c.LeaseUntil)}, at...)
+	var out []claimed
+	err := each(write.Raw("UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN ? THEN 2 ELSE 1 END, "+
+		"state = ?, open_key = NULL, owner = ?, claimed_due = "+due+", "+due+" = ?, "+other+" = NULL, attempt = attempt + 1 "+
+		"WHERE id IN (SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT ?) "+
+		"RETURNING "+streamColumns+", claimed_due",
+		append(values, c.Limit)...),
+		func(row scanner) error {
+			var one claimed
+			var was timeColumn
+			err := scanStream(row, &one.stream, &was)
+			one.due = was.Time
+			out = append(out, one)
+			return err
+		})
+	return out, err
+}
+
+func (d sqliteDialect) renew(_ context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) (held []int64, err error) {
+	condition, ids := d.inIDs("id", streams)
+	end := d.timeValue(until)
+	err = each(write.Raw("UPDATE "+t.streams+
+		" SET fire_due = CASE state WHEN ? THEN ? END, expire_due = CASE state WHEN ? THEN ? END"+
+		" WHERE "+condition+" AND owner = ? AND state IN (?, ?) RETURNING id",
+		int64(winchester.StateFiring), end, int64(winchester.StateExpiring), end, ids, owner, int64(winchester.StateFiring), int64(winchester.StateExpiring)),
+		func(row scanner) error {
+			var id int64
+			err := row.Scan(&id)
+			held = append(held, id)
+			return err
+		})
+	return held, err
+}
+
+// streamTexts are the parts of a stream that are stored as text.
+type streamTexts struct{ traits, progress string }
+
+func (x *streamTexts) encode(s *winchester.Stream) (err error) {
+	if x.traits, err = encodeTraits(s.DistinguishingTraits, true); err != nil {
+		return err
+	}
+	x.progress, err = encodeProgress(s.Progress)
+	return err
+}

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"github.com/seed71495667/winchester"
+)
+
+// Store keeps events and streams in a SQL database. It implements
+// winchester.Store, whose comments say what each method does and returns. It
+// is safe for concurrent use.
+type Store struct {
+	write, read *gorm.DB // the same one for a host's database
+	d           dialect
+	t           tables
+	log         slogger
+	// lockFirst: transactions do not take the write lock by themselves.
+	lockFirst  bool
+	hostLogger logger.Interface
+	close      func() error
+}
+
+var _ winchester.Store = (*Store)(nil)
+
+// Open opens the database that a URL names:
+//
+//	sqlite:///winchester.db         a file, relative to the working directory
+//	sqlite:////var/lib/winchester.db  a file, absolute
+//	sqlite://                       in memory, gone when the store is closed
+//	file:winchester.db, winchester.db   the same as SQLite's own URI, as a path
+//
+// The parameters ?synchronous=normal and ?busy_timeout=10s of a sqlite: URL take
+// precedence over the options of those names. Close the store when done. In memory there
+// is one connection: see New for what that means.
+//
+// Open returns ErrUnsupportedDatabase for other databases, ErrNotMigrated if
+// the schema is not up to date and Options.Migrate is not set, and all faults
+// of the options together. No error has a password in it.
+func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	s, o, err := openURL(ctx, url, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// New uses a database that the host has opened; its settings stay as they are,
+// and Close leaves it open. Any pool will do. With one of a single connection, a
+// function run by Transact must not call the Store's other methods: they would
+// wait for its connection. A database in memory lasts as long as a connection
+// to it, which database/sql gives up when the context of a transaction ends:
+// the host should hold a second one.
+//
+// It returns what Open returns.
+func New(ctx context.Context, db *gorm.DB, o Options) (*Store, error) {
+	s, o, err := overHost(ctx, db, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.prepare(ctx, o)
+}
+
+// openURL opens the database and looks at nothing in it.
+func openURL(ctx context.Context, url string, o Options) (*Store, Options, error) {
+	l, err := parseURL(url, &o)
+	if err != nil {
+		return nil, o, err
+	}
+	if o, err = o.withDefaults(); err != nil {
+		return nil, o, err
+	}
+	s := &Store{d: dialects[l.kind], t: newTables(o.TablePrefix), log: newLogger(o)}
+	s.write, s.read, s.close, err = s.d.open(ctx, l, o)
+	if err != nil {
+		return nil, o, fail(ctx, s.d, "open", err)
+	}
+	s.hostLogger = s.log
+	return s, o, nil
+}
+
+// overHost wraps the host's database in a session that has settings of its own.
+func overHost(ctx context.Context, db *gorm.DB, o Options) (*Store, Options, error) {
+	if db == nil {
+		return nil, o, errors.New("store: the *gorm.DB is nil")
+	}
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, o, err
+	}
+	d, err := dialectOf(db)
+	if err != nil {
+		return nil, o, err
+	}
+	log := newLogger(o)
+	session := db.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true, Logger: log})
+	s := &Store{
+		write: session, read: session, d: d, t: newTables(o.TablePrefix), log: log,
+		lockFirst: true, hostLogger: db.Logger, close: func() error { return nil },
+	}
+	return s, o, fail(ctx, d, "check the database", d.check(ctx, session))
+}
+
+// prepare brings the schema up to date, or makes sure that it is.
+func (s *Store) prepare(ctx context.Context, o Options) error {
+	m := s.Migrator()
+	if o.Migrate {
+		if err := m.Up(ctx); err != nil {
+			return err
+		}
+	}
+	if err := m.check(ctx); err != nil {
+		return err
+	}
+	for _, name := range o.IndexedTraits {
+		if err := s.writer(ctx).Exec(s.d.indexTrait(s.t, name)).Error; err != nil {
+			return fail(ctx, s.d, "index a trait", err)
+		}
+	}
+	return nil
+}
+
+// writer and reader begin a statement or a transaction, with nothing left of
+// what the host's *gorm.DB may carry.
+func (s *Store) writer(ctx context.Context) *gorm.DB {
+	return s.write.Session(&gorm.Session{NewDB: true, Context: ctx})
+}
+
+func (s *Store) reader(ctx context.Context) *gorm.DB {
+	return s.read.Session(&gorm.Session{NewDB: true, Context: ctx})
+}
+
+// Close closes what Open opened. What is still running fails.
+func (s *Store) Close() error { return s.close() }
