@@ -1,0 +1,101 @@
+package config
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/store"
+)
+
+// Engine is a winchester.Engine with what Open has opened for it.
+type Engine struct {
+	*winchester.Engine
+	closers []func() error
+}
+
+// EngineConfig returns what the files say as the configuration of an engine
+// over a store, for a host that wants to change it before it calls
+// winchester.New.
+func (c *Config) EngineConfig(st winchester.Store) winchester.Config {
+	period := c.StatisticsPeriod
+	if period == 0 {
+		period = -1 // never
+	}
+	return winchester.Config{
+		Store:               st,
+		Triggers:            c.Triggers,
+		Pipelines:           c.Pipelines,
+		Handlers:            c.handlers,
+		Distiller:           c.Distiller,
+		Clock:               c.opts.Clock,
+		Logger:              c.opts.Logger,
+		StatisticsPeriod:    period,
+		Workers:             c.Workers,
+		BatchSize:           c.PipelineWorkerBatchSize,
+		PollInterval:        c.PipelineWorkerDelay,
+		Lease:               c.Lease,
+		Retry:               c.Retry,
+		KeepCompleted:       !c.PurgeCompletedStreams,
+		TrimEvents:          c.TrimEvents,
+		TrimEventsAge:       c.TrimEventsAge,
+		TrimEventsBatchSize: c.TrimEventsBatchSize,
+	}
+}
+
+// Open opens the log file and the database, brings its schema up to date, and
+// returns an engine that has not been started: it takes events, and runs no
+// pipelines yet. The warnings are logged. Close the engine when done.
+func (c *Config) Open(ctx context.Context) (_ *Engine, err error) {
+	e := &Engine{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.closeAll())
+		}
+	}()
+	logger, logFile, err := c.Logger()
+	if err != nil {
+		return nil, err
+	}
+	e.closers = append(e.closers, logFile.Close)
+	for _, w := range c.Warnings {
+		logger.WarnContext(ctx, w.String())
+	}
+	st := c.opts.Store
+	if st == nil {
+		opened, err := store.Open(ctx, string(c.Database.URL), store.Options{
+			Migrate: !c.opts.SkipMigrations, Logger: logger, EchoSQL: c.Database.EchoSQL,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("config: open the database %s: %w", c.Database.URL, err)
+		}
+		e.closers = append(e.closers, opened.Close)
+		st = opened
+	}
+	ec := c.EngineConfig(st)
+	ec.Logger = cmp.Or(ec.Logger, logger)
+	e.Engine, err = winchester.New(ec)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return e, nil
+}
+
+// Close stops the engine, waiting for the pipelines that are running, and
+// closes the database and the log file. For a stop with less patience, call
+// Stop before. A store that the host has handed in stays open.
+func (e *Engine) Close() error {
+	return errors.Join(e.Stop(context.Background()), e.closeAll())
+}
+
+// closeAll closes what was opened, the last first, and only once.
+func (e *Engine) closeAll() error {
+	var faults []error
+	for i := len(e.closers) - 1; i >= 0; i-- {
+		faults = append(faults, e.closers[i]())
+	}
+	e.closers = nil
+	return errors.Join(faults...)
+}

@@ -1,0 +1,64 @@
+package config
+
+import (
+	"log/slog"
+	"os"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/distiller"
+)
+
+// Options are what a host adds to what the files say. The zero value of each
+// field stands for its default.
+type Options struct {
+	// Handlers knows the handlers that pipelines can name. Default: Handlers(),
+	// the ready-made ones.
+	Handlers *winchester.Registry
+	// TraitPlugins knows the plugins that event definitions can name. Default:
+	// distiller.NewPlugins(), the ready-made ones.
+	TraitPlugins *distiller.Plugins
+	// Store is used instead of a database that Open would open; the files then
+	// need not name one. Open's Engine does not close it. Default: none.
+	Store winchester.Store
+	// SkipMigrations leaves the schema as it is; Open fails if it is not up to
+	// date. Default: Open brings it up to date.
+	SkipMigrations bool
+	// Logger gets all log lines. Default: what log_level and log_file say, or
+	// slog.Default() if they say nothing.
+	Logger *slog.Logger
+	// Clock tells the time. Default: winchester.SystemClock.
+	Clock winchester.Clock
+	// Name is the process's name: %(proc_name)s in log_file. Default
+	// "pipeline_worker".
+	Name string
+	// LookupEnv finds environment variables for ${NAME}. Default: os.LookupEnv.
+	LookupEnv func(name string) (value string, ok bool)
+}
+
+func (o Options) handlers() *winchester.Registry {
+	if o.Handlers == nil {
+		return Handlers()
+	}
+	return o.Handlers
+}
+
+func (o Options) traitPlugins() *distiller.Plugins {
+	if o.TraitPlugins == nil {
+		return distiller.NewPlugins()
+	}
+	return o.TraitPlugins
+}
+
+func (o Options) lookupEnv() func(string) (string, bool) {
+	if o.LookupEnv == nil {
+		return os.LookupEnv
+	}
+	return o.LookupEnv
+}
+
+func (o Options) name() string {
+	if o.Name == "" {
+		return "pipeline_worker"
+	}
+	return o.Name
+}

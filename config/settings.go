@@ -1,0 +1,211 @@
+package config
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/internal/yamlx"
+	"github.com/seed71495667/winchester/store"
+	"github.com/seed71495667/winchester/timex"
+)
+
+// Settings is what winchester.yaml says, with defaults filled in. Describe and
+// docs/configuration.md say what each means.
+type Settings struct {
+	ConfigPath              []string
+	DistillerConfig         string
+	DistillerTraitPlugins   map[string]string
+	TimeSyncEndpoint        string
+	CatchAllNotifications   bool
+	StatisticsPeriod        time.Duration // 0 for never
+	Database                Database
+	TriggerDefinitions      string
+	PipelineHandlers        map[string]string
+	PipelineConfig          string
+	PipelineWorkerBatchSize int
+	PipelineWorkerDelay     time.Duration
+	PurgeCompletedStreams   bool
+	TrimEvents              bool
+	TrimEventsAge           string
+	TrimEventsBatchSize     int
+	LogLevel                slog.Level
+	LogFile                 string
+	LoggingConfig           string
+	Workers                 int           // 0 for the engine's default
+	Lease                   time.Duration // 0 for the engine's default
+	Retry                   winchester.RetryPolicy
+}
+
+// Database is the section of that name.
+type Database struct {
+	URL     Secret
+	EchoSQL bool
+}
+
+// setting is a key of winchester.yaml: what it is, and how it is read. read is
+// called only if there is a value.
+type setting struct {
+	Item
+	read func(l *loader, v yamlx.Value)
+}
+
+// defaults are the settings of a file that says nothing.
+func defaults() Settings {
+	return Settings{
+		ConfigPath:              []string{"."},
+		StatisticsPeriod:        10 * time.Second,
+		PipelineWorkerBatchSize: 100,
+		PipelineWorkerDelay:     10 * time.Second,
+		PurgeCompletedStreams:   true,
+		TrimEventsAge:           "$timestamp - 14d",
+		TrimEventsBatchSize:     100,
+	}
+}
+
+// maxDirectories bounds how long it takes to find out that a file is not there.
+const maxDirectories = 100
+
+// settings lists the keys in the order in which they are described.
+var settings = []setting{
+	{Item{Key: "database.url", Type: typeText, Required: true,
+		Help: "The database, as a URL: see docs/storage.md. Not required if the host hands in a store."},
+		func(l *loader, v yamlx.Value) { l.readURL(v) }},
+	{Item{Key: "database.echo_sql", Type: typeBool, Default: "false",
+		Help: "Log every SQL statement, at level debug and without its values."},
+		func(l *loader, v yamlx.Value) { l.cfg.Database.EchoSQL = v.Bool() }},
+	{Item{Key: "config_path", Type: typeTexts, Default: ".",
+		Help: "Directories in which the files that other keys name are looked for, in this order."},
+		func(l *loader, v yamlx.Value) {
+			if l.cfg.ConfigPath = v.Texts(); len(l.cfg.ConfigPath) > maxDirectories {
+				v.Faultf("expected at most %d directories, found %d", maxDirectories, len(l.cfg.ConfigPath))
+				l.cfg.ConfigPath = nil
+			}
+		}},
+	{Item{Key: "trigger_definitions", Type: typeFile,
+		Help: "The trigger definitions: see docs/triggers.md. Without it there are no triggers but those that the host adds."},
+		func(l *loader, v yamlx.Value) { l.cfg.TriggerDefinitions = v.Text() }},
+	{Item{Key: "pipeline_config", Type: typeFile,
+		Help: "The pipelines: see docs/pipelines.md. Required if there are triggers."},
+		func(l *loader, v yamlx.Value) { l.cfg.PipelineConfig = v.Text() }},
+	{Item{Key: "pipeline_handlers", Type: typeNames, Default: "{}",
+		Help: "Names for handlers: the Python class of a ready-made one, or the name of a registered Go handler. Registered names can be used without it."},
+		func(l *loader, v yamlx.Value) {
+			l.names = readPipelineHandlers(v, l.names.registry)
+			l.cfg.PipelineHandlers = texts(v)
+		}},
+	{Item{Key: "distiller_config", Type: typeFile,
+		Help: "The event definitions: see docs/event-definitions.md. Without it there are only events, no notifications."},
+		func(l *loader, v yamlx.Value) { l.cfg.DistillerConfig = v.Text() }},
+	{Item{Key: "distiller_trait_plugins", Type: typeNames, Default: "{}",
+		Help: "Names for trait plugins: the Python class of a ready-made one, or the name of a Go plugin that the host hands in."},
+		func(l *loader, v yamlx.Value) {
+			l.readTraitPlugins(v)
+			l.cfg.DistillerTraitPlugins = texts(v)
+		}},
+	{Item{Key: "catch_all_notifications", Type: typeBool, Default: "false",
+		Help: "Store the basic traits of notifications that no event definition applies to, instead of dropping them."},
+		func(l *loader, v yamlx.Value) { l.cfg.CatchAllNotifications = v.Bool() }},
+	{Item{Key: "statistics_period", Type: typeDuration, Default: "10",
+		Help: "How often a line of statistics, and what the triggers' debug levels have counted, is logged. 0 for never."},
+		func(l *loader, v yamlx.Value) { l.cfg.StatisticsPeriod, _ = readDuration(v) }},
+	{Item{Key: "pipeline_worker_batch_size", Type: typeInt, Default: "100",
+		Help: "How many streams are claimed at once. The events of all of them are in memory at the same time."},
+		func(l *loader, v yamlx.Value) { l.cfg.PipelineWorkerBatchSize = readCount(v) }},
+	{Item{Key: "pipeline_worker_delay", Type: typeDuration, Default: "10",
+		Help: "How often the database is asked for work when nothing else wakes the workers."},
+		func(l *loader, v yamlx.Value) { l.readWorkerDelay(v) }},
+	{Item{Key: "purge_completed_streams", Type: typeBool, Default: "true",
+		Help: "Delete streams that have completed. Their events stay."},
+		func(l *loader, v yamlx.Value) { l.cfg.PurgeCompletedStreams = v.Bool() }},
+	{Item{Key: "trim_events", Type: typeBool, Default: "false",
+		Help: "Delete old events that are in no stream, or in completed ones only."},
+		func(l *loader, v yamlx.Value) { l.cfg.TrimEvents = v.Bool() }},
+	{Item{Key: "trim_events_age", Type: typeExpression, Default: "$timestamp - 14d",
+		Help: "What happened before this is old; $timestamp is now."},
+		func(l *loader, v yamlx.Value) { l.cfg.TrimEventsAge = readTrimAge(v) }},
+	{Item{Key: "trim_events_batch_size", Type: typeInt, Default: "100",
+		Help: "How many events are deleted in one transaction."},
+		func(l *loader, v yamlx.Value) { l.cfg.TrimEventsBatchSize = readCount(v) }},
+	{Item{Key: "workers", Type: typeInt, Default: "the number of CPUs, at least 4",
+		Help: "How many streams are run at the same time."},
+		func(l *loader, v yamlx.Value) { l.cfg.Workers = readCount(v) }},
+	{Item{Key: "lease", Type: typeDuration, Default: "1m",
+		Help: "How long a claimed stream stays with a worker that is not heard of."},
+		func(l *loader, v yamlx.Value) { l.cfg.Lease = readPeriod(v) }},
+	{Item{Key: "retry.max_attempts", Type: typeInt, Default: "20",
+		Help: "How often a pipeline is run for a stream, the first time included. 1 is what the original did: a failed stream waits for someone to reset it."},
+		nil},
+	{Item{Key: "retry.initial_backoff", Type: typeDuration, Default: "1s", Help: "The pause after the first failure."}, nil},
+	{Item{Key: "retry.max_backoff", Type: typeDuration, Default: "1h", Help: "The longest pause."}, nil},
+	{Item{Key: "retry.multiplier", Type: typeFloat, Default: "2", Help: "How much longer each pause is than the one before; at least 1."}, nil},
+	{Item{Key: "retry.jitter", Type: typeFloat, Default: "0.1", Help: "The largest random change of a pause, as a part of it, from 0 to 1."}, nil},
+	{Item{Key: "retry.on_commit_error", Type: "retry or ignore", Default: "retry",
+		Help: "What happens when a handler's Commit fails: the run is repeated, without the commits already made, or the effect is lost, as in the original."},
+		nil},
+	{Item{Key: "log_level", Type: typeText, Default: "info",
+		Help: "debug, info, warning, error or critical. Of effect only if the host hands in no logger."},
+		func(l *loader, v yamlx.Value) { l.readLogLevel(v) }},
+	{Item{Key: "log_file", Type: typeText,
+		Help: "The file that log lines are added to, instead of standard error. %(proc_name)s stands for the name of the process. Of effect only if the host hands in no logger."},
+		func(l *loader, v yamlx.Value) { l.readLogFile(v) }},
+	{Item{Key: "logging_config", Type: typeText, Ignored: true,
+		Help: "The original's Python logging configuration."},
+		func(l *loader, v yamlx.Value) {
+			l.cfg.LoggingConfig = v.Text()
+			l.main.warn(v, "has no effect: it is a configuration of Python's logging; use log_level and log_file, or hand a logger in")
+		}},
+	{Item{Key: "time_sync_endpoint", Type: typeText, Ignored: true,
+		Help: "The original's time server, for replaying old events."},
+		func(l *loader, v yamlx.Value) {
+			l.cfg.TimeSyncEndpoint = v.Text()
+			l.main.warn(v, "has no effect: time comes from the clock of this machine, or from the one that the host hands in, say a winchester.ManualClock for a replay")
+		}},
+}
+
+// texts is a map of names to text as it stands in the file.
+func texts(v yamlx.Value) map[string]string {
+	out := map[string]string{}
+	for _, e := range v.Node().Entries {
+		out[e.Key] = e.Value.Text
+	}
+	return out
+}
+
+// readURL says nothing of what stands there: it may be a password.
+func (l *loader) readURL(v yamlx.Value) {
+	if v.Node().Kind != yamlx.Scalar {
+		v.Faultf("expected a database URL")
+		return
+	}
+	l.cfg.Database.URL = Secret(v.Node().Text)
+	if err := store.CheckURL(v.Node().Text); err != nil {
+		v.Faultf("%s", strings.TrimPrefix(err.Error(), "store: "))
+	}
+}
+
+// readWorkerDelay: the original took 0 for no pause between polls.
+func (l *loader) readWorkerDelay(v yamlx.Value) {
+	d, ok := readDuration(v)
+	if ok && d == 0 {
+		d = time.Second
+		l.main.warn(v, "0 is taken for 1 second: workers are woken when a stream is due, and need not poll for it")
+	}
+	l.cfg.PipelineWorkerDelay = d
+}
+
+func readTrimAge(v yamlx.Value) string {
+	text := v.Text()
+	if text == "" {
+		return text
+	}
+	expr, err := timex.Parse(text)
+	if err == nil {
+		err = expr.CheckVariables("timestamp")
+	}
+	if err != nil {
+		reportFault(v, winchester.Fault{Message: err.Error(), Err: err})
+	}
+	return text
+}
