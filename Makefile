@@ -1,0 +1,44 @@
+# Targets for people; CI runs .ci/run. "make" lists them.
+.DEFAULT_GOAL := help
+GO ?= go
+# Executions, not a duration: up to Go 1.26 the end of a timed run can be reported
+# as a failure of the target (go.dev/issue/75804).
+FUZZTIME ?= 2000000x
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ## all tests, no server needed
+	$(GO) test ./...
+
+race: ## all tests with the race detector
+	$(GO) test -race ./...
+
+lint: ## golangci-lint with the repository's configuration
+	golangci-lint run ./...
+
+fmt: ## format the code
+	gofmt -w .
+
+quickstart: ## see the engine at work on a SQLite file in a temporary directory
+	$(GO) run ./examples/quickstart
+
+embed: ## build and run the example of a host service, a module of its own
+	cd examples/embedded && $(GO) run .
+
+bench: ## all benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## each fuzz target for 2 million executions (FUZZTIME=…x)
+	@grep -roE '^func Fuzz[A-Za-z]+' --include='*_test.go' . | sed 's/:func / /' | sort | while read -r file target; do \
+		echo "== $$(dirname $$file) $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 200x $$(dirname $$file) || exit 1; \
+	done
+
+crash: ## kill -9 a process 200 times while it adds events and fires streams
+	WINCHESTER_CRASH_ROUNDS=200 $(GO) test -count=1 -run TestKill9 -v -timeout 30m .
+
+golden: ## compare with another set of recordings: make golden DIR=/path
+	WINCHESTER_GOLDEN=$(DIR) $(GO) test -count=1 -run '^TestGolden' ./...
+
+.PHONY: help test race lint fmt quickstart embed bench fuzz crash golden
