@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -128,37 +129,19 @@ func (b *batch) file(ctx context.Context, tx Tx) error {
 	if err != nil {
 		return err
 	}
-	f := filing{ctx: ctx, tx: tx, b: b}
-	if err := f.openStreams(ids); err != nil {
-		return err
-	}
-	unfit := map[*item]error{}
 	for i, it := range b.items {
 		r := &b.results[it.index]
-		r.Outcome, r.Streams = OutcomeDuplicate, make([]Joined, 0, len(it.places))
+		r.Outcome, r.Streams = OutcomeStored, make([]Joined, len(it.places))
 		if ids[i] == 0 {
-			continue
-		}
-		r.Outcome = OutcomeStored
-		for j := range it.places {
-			err := f.join(r, &it.places[j], &events[i], ids[i])
-			if errors.Is(err, errExpiry) {
-				if f.tainted[it.places[j].key] {
-					break // perhaps not by its own fault: it gets another chance
-				}
-				for _, p := range it.places[:j] {
-					f.taint(p.key)
-				}
-				unfit[it] = fmt.Errorf("%w %q: trigger %q: %w", ErrInvalidEvent, r.MessageID, it.places[j].trigger.def.Name, err)
-				break
-			}
-			if err != nil {
-				return err
-			}
+			r.Outcome, r.Streams = OutcomeDuplicate, nil
 		}
 	}
-	if len(unfit) > 0 {
-		return &unfitError{unfit}
+	f := filing{ctx: ctx, tx: tx, b: b, lanes: b.lanes(events, ids)}
+	if err := f.file(); err != nil {
+		return err
+	}
+	if faults := f.unfit(); len(faults) > 0 {
+		return &unfitError{faults}
 	}
 	return f.save()
 }
@@ -187,23 +170,37 @@ func (b *batch) settle(ctx context.Context) {
 	}
 }
 
-// filing is one try at a batch: the streams it touches, as they will be.
+// filing is one try at a batch, in an open transaction.
 type filing struct {
-	ctx     context.Context
-	tx      Tx
-	b       *batch
-	open    map[string]*Stream // by key: the stream that takes the next event
-	touched []*touched
-	byPtr   map[*Stream]*touched
-	joins   []join
-	tainted map[string]bool // keys of streams that an unfit event has joined
+	ctx   context.Context
+	tx    Tx
+	b     *batch
+	lanes []*lane // by key
 }
 
-// join remembers where the id of a stream is to be told once it is known.
-type join struct {
-	result *Result
-	index  int
-	stream *Stream
+// lane is what a batch holds for one key: its events, in order, and the streams
+// they are filed into. That is one stream, unless its time is up in between.
+type lane struct {
+	trigger *trigger
+	traits  Traits
+	key     string
+	entries []entry
+
+	open     *Stream    // takes the next event; nil if there is none
+	streams  []*touched // those that events joined or that were closed
+	counts   []string   // what to count, by the debugger of the trigger
+	inserted *Stream    // stored already, as it was when filing was done
+}
+
+// entry is an event on its way into the streams of a lane.
+type entry struct {
+	it     *item
+	place  int // in the item's places and the result's streams
+	event  *Event
+	id     int64
+	joined Joined
+	stream *Stream // nil if err says why it joined none
+	err    error
 }
 
 // touched is a stream that events were filed into.
@@ -214,33 +211,111 @@ type touched struct {
 
 var errExpiry = errors.New("the expiration cannot be computed")
 
-// openStreams fetches and locks the open streams of all keys, in key order.
-func (f *filing) openStreams(ids []int64) error {
-	var keys []string
-	for i, it := range f.b.items {
-		if ids[i] != 0 {
-			for j := range it.places {
-				keys = append(keys, it.places[j].key)
+// lanes sorts the events that are no duplicates by the keys they belong to.
+// Every transaction goes through the keys in the same order, so that no two of
+// them wait for each other.
+func (b *batch) lanes(events []Event, ids []int64) []*lane {
+	byKey := map[string]*lane{}
+	var lanes []*lane
+	for i, it := range b.items {
+		if ids[i] == 0 {
+			continue
+		}
+		for j := range it.places {
+			p := &it.places[j]
+			l := byKey[p.key]
+			if l == nil {
+				l = &lane{trigger: p.trigger, traits: p.traits, key: p.key}
+				byKey[p.key] = l
+				lanes = append(lanes, l)
 			}
+			l.entries = append(l.entries, entry{it: it, place: j, event: &events[i], id: ids[i]})
 		}
 	}
-	f.byPtr = map[*Stream]*touched{}
+	slices.SortFunc(lanes, func(x, y *lane) int { return strings.Compare(x.key, y.key) })
+	return lanes
+}
+
+// file files every lane as if no stream of its key were open, and has the
+// stream that this makes inserted if that is so. The lanes that it is not so
+// for are filed once more, into what is there. A new stream is written once
+// that way, and all keys are locked in one go.
+func (f *filing) file() error {
+	if len(f.lanes) == 0 {
+		return nil
+	}
+	fresh := make([]*Stream, len(f.lanes))
+	for i, l := range f.lanes {
+		if err := l.file(f, nil); err != nil {
+			return err
+		}
+		fresh[i] = l.fresh()
+	}
+	if err := f.tx.InsertOpen(f.ctx, fresh); err != nil {
+		return err
+	}
+	var keys []string
+	for i, l := range f.lanes {
+		if fresh[i].ID != 0 {
+			l.inserted = fresh[i]
+		} else {
+			keys = append(keys, l.key)
+		}
+	}
 	if len(keys) == 0 {
 		return nil
 	}
-	slices.Sort(keys)
-	var err error
-	f.open, err = f.tx.OpenStreams(f.ctx, slices.Compact(keys))
-	return err
+	open, err := f.tx.OpenStreams(f.ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, l := range f.lanes {
+		if l.inserted != nil {
+			continue
+		}
+		s := open[l.key]
+		if s == nil {
+			return fmt.Errorf("%w: the open stream of key %s has gone", ErrConflict, l.key)
+		}
+		if err := l.file(f, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// join files one event into the open stream of a placement, or a new one. If
-// the expiry cannot be computed it returns errExpiry and has changed nothing.
-func (f *filing) join(r *Result, p *placement, e *Event, id int64) error {
-	t, now := p.trigger, f.b.now
-	s := f.open[p.key]
+// file files the lane's events, beginning with the given stream. It stores
+// nothing, and may be called again.
+func (l *lane) file(f *filing, open *Stream) error {
+	l.open, l.streams, l.counts = open, nil, nil
+	for i := range l.entries {
+		e := &l.entries[i]
+		e.stream, e.err = nil, nil
+		if err := l.join(f, e); errors.Is(err, errExpiry) {
+			e.err = fmt.Errorf("%w %q: trigger %q: %w", ErrInvalidEvent, e.event.MessageID, l.trigger.def.Name, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fresh is the stream to insert if none of the key is open: the first one that
+// filing has made. If it has closed already, or if no event fits, it is
+// inserted all the same, to hold the key.
+func (l *lane) fresh() *Stream {
+	if len(l.streams) == 0 {
+		return &Stream{Name: l.trigger.def.Name, DistinguishingTraits: l.traits, Key: l.key, State: StateActive}
+	}
+	return l.streams[0].stream
+}
+
+// join files one event into the open stream of the lane, or a new one. If the
+// expiry cannot be computed it returns errExpiry and has changed nothing.
+func (l *lane) join(f *filing, e *entry) error {
+	t, s, now := l.trigger, l.open, f.b.now
 	opened := s == nil || !s.openAt(now)
-	times := streamTimes{e.Timestamp, e.Timestamp, now}
+	times := streamTimes{e.event.Timestamp, e.event.Timestamp, now}
 	if !opened {
 		if s.FirstEvent.Before(times.first) {
 			times.first = s.FirstEvent
@@ -258,35 +333,45 @@ func (f *filing) join(r *Result, p *placement, e *Event, id int64) error {
 	}
 	if opened {
 		if s != nil {
-			f.touch(s)
+			l.touch(s)
 			s.Open = false // its time is up; from here on a new stream takes the events
 		}
 		s = &Stream{
-			Name: t.def.Name, DistinguishingTraits: p.traits, Key: p.key, State: StateActive,
+			Name: t.def.Name, DistinguishingTraits: l.traits, Key: l.key, State: StateActive,
 			Progress: Progress{Fingerprint: t.fingerprint, Counts: make([]int, len(t.fire))},
 		}
-		f.open[p.key] = s
-		f.count(t, "New stream")
+		l.open = s
+		l.counts = append(l.counts, "New stream")
 	}
-	tc := f.touch(s)
+	tc := l.touch(s)
 	s.FirstEvent, s.LastEvent, s.ExpireTimestamp = times.first, times.last, expiry.Begin
 	s.Open = s.openAt(now)
-	ready, err := f.progress(t, s, e)
+	ready, err := l.progress(f, s, e.event)
 	if err != nil {
 		return err
 	}
-	tc.members = append(tc.members, id)
-	f.count(t, "Added events")
-	f.joins = append(f.joins, join{r, len(r.Streams), s})
-	r.Streams = append(r.Streams, Joined{
+	tc.members = append(tc.members, e.id)
+	l.counts = append(l.counts, "Added events")
+	e.stream = s
+	e.joined = Joined{
 		Trigger: t.def.Name, Opened: opened, Ready: ready, FireAt: s.FireTimestamp, ExpireAt: s.ExpireTimestamp,
-	})
+	}
 	return nil
+}
+
+func (l *lane) touch(s *Stream) *touched {
+	if n := len(l.streams); n > 0 && l.streams[n-1].stream == s {
+		return l.streams[n-1]
+	}
+	tc := &touched{stream: s}
+	l.streams = append(l.streams, tc)
+	return tc
 }
 
 // progress counts the event towards the fire criteria and sets the fire time
 // once they are all met; after that they are not looked at again.
-func (f *filing) progress(t *trigger, s *Stream, e *Event) (ready bool, err error) {
+func (l *lane) progress(f *filing, s *Stream, e *Event) (ready bool, err error) {
+	t := l.trigger
 	if !s.FireTimestamp.IsZero() {
 		return false, nil
 	}
@@ -299,7 +384,7 @@ func (f *filing) progress(t *trigger, s *Stream, e *Event) (ready bool, err erro
 		return false, nil
 	}
 	s.FireTimestamp = microUTC(f.b.now.Add(t.def.FireDelay))
-	f.count(t, "Ready to fire")
+	l.counts = append(l.counts, "Ready to fire")
 	return true, nil
 }
 
@@ -333,55 +418,83 @@ func (f *filing) recount(t *trigger, s *Stream) error {
 	return nil
 }
 
-// taint remembers that an unfit event has joined the stream of a key.
-func (f *filing) taint(key string) {
-	if f.tainted == nil {
-		f.tainted = map[string]bool{}
-	}
-	f.tainted[key] = true
-}
-
-func (f *filing) touch(s *Stream) *touched {
-	tc := f.byPtr[s]
-	if tc == nil {
-		tc = &touched{stream: s}
-		f.byPtr[s] = tc
-		f.touched = append(f.touched, tc)
-	}
-	return tc
-}
-
-func (f *filing) count(t *trigger, counter string) {
-	if t.debug != nil {
-		f.b.counts = append(f.b.counts, bump{t.debug, counter})
-	}
-}
-
-// save writes the streams and the memberships.
-func (f *filing) save() error {
-	if len(f.touched) == 0 {
-		return nil
-	}
-	streams := make([]*Stream, len(f.touched))
-	for i, tc := range f.touched {
-		streams[i] = tc.stream
-	}
-	if err := f.tx.SaveStreams(f.ctx, streams); err != nil {
-		return err
-	}
-	var members []Member
-	for _, tc := range f.touched {
-		for _, id := range tc.members {
-			members = append(members, Member{StreamID: tc.stream.ID, EventID: id})
-		}
-		for _, due := range []time.Time{tc.stream.FireTimestamp, tc.stream.ExpireTimestamp} {
-			if !due.IsZero() && (f.b.due.IsZero() || due.Before(f.b.due)) {
-				f.b.due = due
+// unfit returns the items that cannot be filed. One that failed behind another
+// unfit one, in the same stream, perhaps did so by no fault of its own, and
+// gets another chance without it.
+func (f *filing) unfit() map[*item]error {
+	var failed []*item
+	faults := map[*item][]fault{}
+	for _, l := range f.lanes {
+		for i := range l.entries {
+			if e := &l.entries[i]; e.err != nil {
+				if faults[e.it] == nil {
+					failed = append(failed, e.it)
+				}
+				faults[e.it] = append(faults[e.it], fault{l, i})
 			}
 		}
 	}
-	for _, j := range f.joins {
-		j.result.Streams[j.index].StreamID = j.stream.ID
+	slices.SortFunc(failed, func(x, y *item) int { return x.index - y.index })
+	unfit := map[*item]error{}
+	for _, it := range failed {
+		for _, at := range faults[it] {
+			behind := slices.ContainsFunc(at.lane.entries[:at.entry], func(e entry) bool { return e.err == nil && unfit[e.it] != nil })
+			if !behind {
+				unfit[it] = at.lane.entries[at.entry].err
+				break
+			}
+		}
+	}
+	return unfit
+}
+
+// fault is where an item failed.
+type fault struct {
+	lane  *lane
+	entry int
+}
+
+// save writes the streams that are not stored as they are by now, and the
+// memberships, and tells the results.
+func (f *filing) save() error {
+	var streams []*Stream
+	var members []Member
+	for _, l := range f.lanes {
+		for _, tc := range l.streams {
+			if tc.stream != l.inserted || !tc.stream.Open {
+				streams = append(streams, tc.stream)
+			}
+		}
+	}
+	if len(streams) > 0 {
+		if err := f.tx.SaveStreams(f.ctx, streams); err != nil {
+			return err
+		}
+	}
+	for _, l := range f.lanes {
+		for _, tc := range l.streams {
+			for _, id := range tc.members {
+				members = append(members, Member{StreamID: tc.stream.ID, EventID: id})
+			}
+			for _, due := range []time.Time{tc.stream.FireTimestamp, tc.stream.ExpireTimestamp} {
+				if !due.IsZero() && (f.b.due.IsZero() || due.Before(f.b.due)) {
+					f.b.due = due
+				}
+			}
+		}
+		for i := range l.entries {
+			e := &l.entries[i]
+			e.joined.StreamID = e.stream.ID
+			f.b.results[e.it.index].Streams[e.place] = e.joined
+		}
+		if l.trigger.debug != nil {
+			for _, counter := range l.counts {
+				f.b.counts = append(f.b.counts, bump{l.trigger.debug, counter})
+			}
+		}
+	}
+	if len(members) == 0 {
+		return nil
 	}
 	return f.tx.AddMembers(f.ctx, members)
 }

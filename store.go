@@ -81,6 +81,13 @@ type Tx interface {
 	// where an event with that message id was stored before. The message ids of
 	// one call differ from each other. Traits that are nil are not stored.
 	InsertEvents(ctx context.Context, events []Event) ([]int64, error)
+	// InsertOpen stores new streams, which differ in their keys and come in the
+	// order of these, as open ones; each unless a stream of its key is open.
+	// Those stored get their ID, the others keep 0. Until the transaction ends
+	// no other one opens, changes or claims a stream of any of the keys; those
+	// that try wait, or get ErrConflict. Transactions that store events and then
+	// call InsertOpen once never wait for each other in a circle.
+	InsertOpen(ctx context.Context, streams []*Stream) error
 	// OpenStreams returns the open streams of the given keys, by key. Until the
 	// transaction ends no other one changes them. Keys without an open stream
 	// are missing.

@@ -26,10 +26,17 @@ type dialect interface {
 	// migrations are the files NNNN_name.up.sql and NNNN_name.down.sql, with
 	// {{prefix}} for the table prefix.
 	migrations() fs.FS
-	// createMigrations makes the table of applied migrations if there is none.
-	createMigrations(t tables) string
+	// createMigrations are the statements, run in one transaction, that make the
+	// table of applied migrations if there is none.
+	createMigrations(t tables) []string
+	// lockMigrations keeps other processes from migrating until the transaction
+	// ends.
+	lockMigrations(t tables) string
 	hasTable(db *gorm.DB, name string) (bool, error)
 
+	// checkOptions refuses options that the database has no use for and that
+	// would be missed.
+	checkOptions(o Options) error
 	// check refuses a server that is too old, and the like.
 	check(ctx context.Context, db *gorm.DB) error
 	// lock takes the locks, at the beginning of a transaction, that keep it from
@@ -49,11 +56,14 @@ type dialect interface {
 	traitIs(column, name, canonical string) (condition string, values []any)
 	// indexTrait makes an index for traitIs if there is none.
 	indexTrait(t tables, name string) string
-	// forUpdate goes at the end of a SELECT whose rows must stay as they are.
+	// forUpdate goes at the end of a SELECT of open streams that must stay as
+	// they are.
 	forUpdate() string
 
 	insertEvents(ctx context.Context, conn gorm.ConnPool, t tables, rows []eventRow) ([]int64, error)
 	insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error
+	// insertOpen is winchester.Tx.InsertOpen.
+	insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error
 	// insertStreams sets the ID of each.
 	insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error
 	// refileStreams writes what filing events changes and returns how many
@@ -88,7 +98,7 @@ type claimed struct {
 
 // dialects are those that this version knows, by the names that GORM has for
 // them. A new one is a line here, a line in parseURL, and a file.
-var dialects = map[string]dialect{sqliteName: sqliteDialect{}}
+var dialects = map[string]dialect{sqliteName: sqliteDialect{}, postgresName: postgresDialect{}}
 
 // dialectOf finds the dialect of a GORM connection.
 func dialectOf(db *gorm.DB) (dialect, error) {

@@ -36,17 +36,29 @@ func (sqliteDialect) migrations() fs.FS {
 	return sub
 }
 
-func (sqliteDialect) createMigrations(t tables) string {
-	return "CREATE TABLE IF NOT EXISTS " + t.migrations + ` (
+func (sqliteDialect) createMigrations(t tables) []string {
+	return []string{"CREATE TABLE IF NOT EXISTS " + t.migrations + ` (
     version    INTEGER PRIMARY KEY,
     name       TEXT NOT NULL,
     applied_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'))
-)`
+)`}
+}
+
+// lockMigrations: deleting nothing takes the write lock.
+func (sqliteDialect) lockMigrations(t tables) string {
+	return "DELETE FROM " + t.migrations + " WHERE version < 0"
 }
 
 func (sqliteDialect) hasTable(db *gorm.DB, name string) (exists bool, err error) {
 	err = scanOne(db.Raw("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)", name), &exists)
 	return exists, err
+}
+
+func (sqliteDialect) checkOptions(o Options) error {
+	if o.Schema != "" {
+		return fmt.Errorf("store: Options.Schema %q: SQLite has no schemas; use TablePrefix", o.Schema)
+	}
+	return nil
 }
 
 // check asks for the version that has the -> operator; RETURNING and STRICT are

@@ -16,7 +16,7 @@ func TestDocumentationNamesTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := readMigrations(sqliteDialect{}.migrations(), defaultPrefix)
+	all, err := readMigrations(sqliteDialect{}.migrations(), newTables(Options{TablePrefix: defaultPrefix}))
 	if err != nil {
 		t.Fatal(err)
 	}

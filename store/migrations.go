@@ -23,7 +23,7 @@ var migrationFile = regexp.MustCompile(`^([0-9]{4})_([a-z0-9_]+)\.(up|down)\.sql
 
 // readMigrations reads the files of a dialect with the prefix filled in. They
 // are part of the program, so an error here is a mistake of ours.
-func readMigrations(files fs.FS, prefix string) ([]Migration, error) {
+func readMigrations(files fs.FS, t tables) ([]Migration, error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func readMigrations(files fs.FS, prefix string) ([]Migration, error) {
 			m = &Migration{Version: version, Name: parts[2]}
 			byVersion[version] = m
 		}
-		sql := strings.ReplaceAll(string(text), "{{prefix}}", prefix)
+		sql := strings.NewReplacer("{{prefix}}", t.prefix, "{{tables}}", t.qualified).Replace(string(text))
 		if parts[3] == "up" {
 			m.up = sql
 		} else {
@@ -122,7 +122,9 @@ func script(d dialect, t tables, all []Migration, from, to int) (string, error) 
 	}
 	var b strings.Builder
 	if from == 0 && to > 0 {
-		b.WriteString(d.createMigrations(t) + ";\n\n")
+		for _, sql := range d.createMigrations(t) {
+			b.WriteString(sql + ";\n\n")
+		}
 	}
 	for {
 		step, ok := next(all, from, to)
@@ -149,8 +151,8 @@ func MigrationSQL(url string, o Options, from, to int) (string, error) {
 	if o, err = o.withDefaults(); err != nil {
 		return "", err
 	}
-	d, t := dialects[l.kind], newTables(o.TablePrefix)
-	all, err := readMigrations(d.migrations(), t.prefix)
+	d, t := dialects[l.kind], newTables(o)
+	all, err := readMigrations(d.migrations(), t)
 	if err != nil {
 		return "", err
 	}

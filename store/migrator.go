@@ -47,7 +47,7 @@ func NewMigrator(ctx context.Context, db *gorm.DB, o Options) (*Migrator, error)
 // Migrator returns the migrator of the store's database.
 func (s *Store) Migrator() *Migrator {
 	m := &Migrator{s: s}
-	m.all, m.err = readMigrations(s.d.migrations(), s.t.prefix)
+	m.all, m.err = readMigrations(s.d.migrations(), s.t)
 	return m
 }
 
@@ -149,15 +149,15 @@ func (m *Migrator) To(ctx context.Context, target int) error {
 // step takes one step towards the target.
 func (m *Migrator) step(ctx context.Context, target int) (done bool, err error) {
 	db := m.s.writer(ctx)
-	if err := db.Exec(m.s.d.createMigrations(m.s.t)).Error; err != nil {
+	if err := m.createTable(db); err != nil {
 		return false, err
 	}
 	now := 0
 	err = db.Transaction(func(db *gorm.DB) error {
-		// Deleting nothing locks the table; only now is the version certain.
-		if err := db.Exec("DELETE FROM " + m.s.t.migrations + " WHERE version < 0").Error; err != nil {
+		if err := db.Exec(m.s.d.lockMigrations(m.s.t)).Error; err != nil {
 			return err
 		}
+		// Only now is the version certain.
 		version, err := m.version(db)
 		if err != nil {
 			return err
@@ -181,6 +181,18 @@ func (m *Migrator) step(ctx context.Context, target int) (done bool, err error) 
 	return done, err
 }
 
+// createTable makes the table of applied migrations if there is none.
+func (m *Migrator) createTable(db *gorm.DB) error {
+	return db.Transaction(func(db *gorm.DB) error {
+		for _, sql := range m.s.d.createMigrations(m.s.t) {
+			if err := db.Exec(sql).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Stamp records that the database is at a version without running anything: for
 // a schema that was made by other means, say from what SQL printed.
 func (m *Migrator) Stamp(ctx context.Context, version int) error {
@@ -191,9 +203,12 @@ func (m *Migrator) Stamp(ctx context.Context, version int) error {
 		return fmt.Errorf("store: there is no schema version %d; versions are 0 to %d", version, len(m.all))
 	}
 	db := m.s.writer(ctx)
-	err := db.Exec(m.s.d.createMigrations(m.s.t)).Error
+	err := m.createTable(db)
 	if err == nil {
 		err = db.Transaction(func(db *gorm.DB) error {
+			if err := db.Exec(m.s.d.lockMigrations(m.s.t)).Error; err != nil {
+				return err
+			}
 			if err := db.Exec("DELETE FROM " + m.s.t.migrations).Error; err != nil {
 				return err
 			}

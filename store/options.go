@@ -15,6 +15,10 @@ type Options struct {
 	// TablePrefix begins the name of every table and index: lower-case letters,
 	// digits and underscores. Default "winchester_".
 	TablePrefix string
+	// Schema is the PostgreSQL schema that the tables are in, of the same letters
+	// as TablePrefix; Migrate creates it. Default: the first of the connection's
+	// search path, most often "public". SQLite has no schemas.
+	Schema string
 	// Migrate brings the schema up to date before the store is used. Several
 	// processes may do so at once. Default: a database that is not up to date is
 	// an error, ErrNotMigrated or ErrNewerSchema.
@@ -34,6 +38,9 @@ type Options struct {
 
 	// The rest is for databases that Open opens; New leaves the host's as they are.
 
+	// Connections is how many connections to a PostgreSQL server are open at
+	// most. One of them listens for wake-ups while workers run. Default 10.
+	Connections int
 	// Synchronous says when SQLite waits for the disk. Default SyncFull.
 	Synchronous Synchronous
 	// BusyTimeout is how long SQLite waits for a lock that another process holds,
@@ -81,6 +88,9 @@ func (o Options) withDefaults() (Options, error) {
 	if !validPrefix.MatchString(o.TablePrefix) {
 		fault("TablePrefix %q: expected up to 40 lower-case letters, digits and underscores, not beginning with a digit", o.TablePrefix)
 	}
+	if o.Schema != "" && !validPrefix.MatchString(o.Schema) {
+		fault("Schema %q: expected up to 40 lower-case letters, digits and underscores, not beginning with a digit", o.Schema)
+	}
 	for _, name := range o.IndexedTraits {
 		if !validIndexed.MatchString(name) {
 			fault("IndexedTraits: a trait named %q cannot be indexed", name)
@@ -104,6 +114,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.BusyTimeout < 0 {
 		fault("BusyTimeout is negative")
+	}
+	if o.Connections == 0 {
+		o.Connections = 10
+	}
+	if o.Connections < 0 {
+		fault("Connections is negative")
 	}
 	if o.Readers == 0 {
 		o.Readers = max(runtime.GOMAXPROCS(0), 4)

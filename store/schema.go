@@ -6,20 +6,25 @@ import (
 	"github.com/seed71495667/winchester"
 )
 
-// tables are the names of the tables, made of the prefix.
+// tables are the names of the tables, made of the schema and the prefix.
 type tables struct {
-	prefix     string
+	prefix     string // of names that cannot be qualified by a schema
+	schema     string // "" for the default one
+	qualified  string // prefix, behind the schema
 	events     string
 	streams    string
 	members    string
 	migrations string
 }
 
-func newTables(prefix string) tables {
-	return tables{
-		prefix: prefix, events: prefix + "events", streams: prefix + "streams",
-		members: prefix + "stream_events", migrations: prefix + "migrations",
+func newTables(o Options) tables {
+	t := tables{prefix: o.TablePrefix, schema: o.Schema, qualified: o.TablePrefix}
+	if t.schema != "" {
+		t.qualified = t.schema + "." + t.prefix
 	}
+	t.events, t.streams = t.qualified+"events", t.qualified+"streams"
+	t.members, t.migrations = t.qualified+"stream_events", t.qualified+"migrations"
+	return t
 }
 
 // eventColumns are what scanEvent reads.

@@ -72,7 +72,17 @@ func (sqliteDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t ta
 		func(i int) []any { values[0], values[1] = members[i].StreamID, members[i].EventID; return values }, nil)
 }
 
+func (d sqliteDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
+	return d.insert(ctx, conn, t, streams, func(s *winchester.Stream) any { return s.Key }, " ON CONFLICT (open_key) DO NOTHING")
+}
+
 func (d sqliteDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
+	return d.insert(ctx, conn, t, streams, openKey, "")
+}
+
+func (d sqliteDialect) insert(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream,
+	openKey func(*winchester.Stream) any, orElse string,
+) error {
 	encoded := make([]streamTexts, len(streams))
 	for i, s := range streams {
 		if err := encoded[i].encode(s); err != nil {
@@ -81,7 +91,7 @@ func (d sqliteDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t 
 	}
 	return eachRow(ctx, conn, "INSERT INTO "+t.streams+` (name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
 	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due,
-	owner, attempt, committed, last_error, last_error_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	owner, attempt, committed, last_error, last_error_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+orElse,
 		len(streams),
 		func(i int) []any {
 			s := streams[i]
@@ -93,8 +103,11 @@ func (d sqliteDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t 
 				s.Owner, s.Attempt, s.Committed, s.LastError, d.timeValue(s.LastErrorAt), encoded[i].progress,
 			}
 		},
-		func(i int, r sql.Result) (err error) {
-			streams[i].ID, err = r.LastInsertId()
+		func(i int, r sql.Result) error {
+			n, err := r.RowsAffected()
+			if err == nil && n == 1 { // else a stream of its key is open
+				streams[i].ID, err = r.LastInsertId()
+			}
 			return err
 		})
 }

@@ -76,7 +76,10 @@ func openURL(ctx context.Context, url string, o Options) (*Store, Options, error
 	if o, err = o.withDefaults(); err != nil {
 		return nil, o, err
 	}
-	s := &Store{d: dialects[l.kind], t: newTables(o.TablePrefix), log: newLogger(o)}
+	s := &Store{d: dialects[l.kind], t: newTables(o), log: newLogger(o)}
+	if err := s.d.checkOptions(o); err != nil {
+		return nil, o, err
+	}
 	s.write, s.read, s.close, err = s.d.open(ctx, l, o)
 	if err != nil {
 		return nil, o, fail(ctx, s.d, "open", err)
@@ -98,10 +101,13 @@ func overHost(ctx context.Context, db *gorm.DB, o Options) (*Store, Options, err
 	if err != nil {
 		return nil, o, err
 	}
+	if err := d.checkOptions(o); err != nil {
+		return nil, o, err
+	}
 	log := newLogger(o)
 	session := db.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true, Logger: log})
 	s := &Store{
-		write: session, read: session, d: d, t: newTables(o.TablePrefix), log: log,
+		write: session, read: session, d: d, t: newTables(o), log: log,
 		lockFirst: true, hostLogger: db.Logger, close: func() error { return nil },
 	}
 	return s, o, fail(ctx, d, "check the database", d.check(ctx, session))

@@ -90,6 +90,13 @@ func (tx *transaction) InsertEvents(ctx context.Context, events []winchester.Eve
 	return ids, nil
 }
 
+// InsertOpen implements winchester.Tx.
+func (tx *transaction) InsertOpen(ctx context.Context, streams []*winchester.Stream) error {
+	err := tx.s.d.insertOpen(ctx, tx.conn, tx.s.t, streams)
+	tx.s.log.batch(ctx, "INSERT INTO "+tx.s.t.streams, len(streams))
+	return fail(ctx, tx.s.d, "open streams", err)
+}
+
 // OpenStreams implements winchester.Tx.
 func (tx *transaction) OpenStreams(ctx context.Context, keys []string) (map[string]*winchester.Stream, error) {
 	open := make(map[string]*winchester.Stream, len(keys))

@@ -6,10 +6,12 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
-const supported = `supported is SQLite: "sqlite:///relative/file.db", "sqlite:////absolute/file.db", ` +
-	`"sqlite://" (in memory), "file:..." or a plain path`
+const supported = `supported are PostgreSQL: "postgres://user:password@host:5432/database", and SQLite: ` +
+	`"sqlite:///relative/file.db", "sqlite:////absolute/file.db", "sqlite://" (in memory), "file:..." or a plain path`
 
 // CheckURL returns the error that Open would return for a URL that it does not
 // understand or for a database that it does not support. It opens nothing.
@@ -25,6 +27,7 @@ func CheckURL(url string) error {
 // location is a database URL, understood.
 type location struct {
 	kind  string // the dialect's name
+	url   string // PostgreSQL: as the driver takes it
 	file  string // SQLite: the path, "" in memory
 	query string // SQLite: parameters of a file: URL, handed on as they are
 }
@@ -49,11 +52,22 @@ func parseURL(text string, o *Options) (location, error) {
 	case "file":
 		return parsePath(text)
 	case "postgres", "postgresql":
-		return location{}, fmt.Errorf("store: %w: PostgreSQL (%s) comes with the next release; %s", ErrUnsupportedDatabase, RedactURL(text), supported)
+		return parsePostgresURL(rest)
 	case "mysql", "mariadb":
 		return location{}, fmt.Errorf("store: %w: MySQL and MariaDB (%s) are not supported yet; %s", ErrUnsupportedDatabase, RedactURL(text), supported)
 	}
 	return location{}, fmt.Errorf("store: %w: %s; %s", ErrUnsupportedDatabase, RedactURL(text), supported)
+}
+
+// parsePostgresURL takes a URL as libpq does, with its parameters and those of
+// the driver; SQLAlchemy's "postgresql+psycopg2:" is the same. Whether the server
+// can be reached is seen when it is opened.
+func parsePostgresURL(rest string) (location, error) {
+	l := location{kind: postgresName, url: "postgres://" + rest}
+	if _, err := pgx.ParseConfig(l.url); err != nil {
+		return location{}, fmt.Errorf("store: the database URL %s: %w", RedactURL(l.url), parseFault(err))
+	}
+	return l, nil
 }
 
 func parseSQLiteURL(rest string, o *Options) (location, error) {

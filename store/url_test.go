@@ -58,16 +58,13 @@ func TestParseURLParameters(t *testing.T) {
 func TestUnsupportedDatabases(t *testing.T) {
 	t.Parallel()
 	for url, word := range map[string]string{
-		"postgres://me:s3cret@db/winchester?sslmode=disable": "PostgreSQL",
-		"postgresql://me:s3cret@db/w":                        "PostgreSQL",
-		"postgresql+psycopg2://me:s3cret@db/w":               "PostgreSQL",
-		"mysql://me:s3cret@db/w":                             "MySQL",
-		"mysql+pymysql://me:s3cret@db/w":                     "MySQL",
-		"mysql+mysqldb://me:s3:cr@s3cret@db/w":               "MySQL",
-		"mariadb://me@db/w?password=s3cret":                  "MySQL",
-		"oracle://me:s3cret@db/w":                            "oracle",
-		"host=db user=me password=s3cret dbname=w":           "DSN",
-		"me:s3cret@tcp(db:3306)/w":                           "DSN",
+		"mysql://me:s3cret@db/w":                   "MySQL",
+		"mysql+pymysql://me:s3cret@db/w":           "MySQL",
+		"mysql+mysqldb://me:s3:cr@s3cret@db/w":     "MySQL",
+		"mariadb://me@db/w?password=s3cret":        "MySQL",
+		"oracle://me:s3cret@db/w":                  "oracle",
+		"host=db user=me password=s3cret dbname=w": "DSN",
+		"me:s3cret@tcp(db:3306)/w":                 "DSN",
 	} {
 		_, err := parseURL(url, &Options{})
 		if !errors.Is(err, ErrUnsupportedDatabase) || !strings.Contains(err.Error(), word) || !strings.Contains(err.Error(), "SQLite") {
@@ -79,6 +76,31 @@ func TestUnsupportedDatabases(t *testing.T) {
 		if strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "s3:cr") {
 			t.Errorf("the error has the password: %v", err)
 		}
+	}
+}
+
+func TestPostgresURLs(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"postgres://me:s3cret@db/winchester?sslmode=disable", "postgresql://me:s3cret@db/w",
+		"postgresql+psycopg2://me:s3cret@db/w", "postgres:///w?host=/run/postgresql", "POSTGRES://db",
+	} {
+		l, err := parseURL(url, &Options{})
+		if err != nil || l.kind != postgresName || !strings.HasPrefix(l.url, "postgres://") {
+			t.Errorf("parseURL(%q) is %+v, error %v", url, l, err)
+		}
+	}
+	for _, url := range []string{
+		"postgres://me:s3cret@db:port/w", "postgres://me:s3cret%zz@db/w", "postgres://me:s3 cret@[::1/w", "postgres://me:s3cret@db/w?sslmode=often",
+		"postgres://me@db/w?password=s3cret&sslmode=x", "postgres://me:s3/cret@db:x/w",
+	} {
+		_, err := parseURL(url, &Options{})
+		if err == nil {
+			t.Errorf("parseURL(%q): no error", url)
+		} else if strings.Contains(err.Error(), "s3") {
+			t.Errorf("the error has the password: %v", err)
+		}
+		t.Log(err)
 	}
 }
 
