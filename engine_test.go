@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/internal/testdb"
 	"github.com/seed71495667/winchester/store"
 )
 
@@ -31,12 +31,7 @@ type rig struct {
 
 func newRig(t *testing.T, handlers []winchester.HandlerSpec, registry *winchester.Registry, change ...func(*winchester.Config)) *rig {
 	t.Helper()
-	ctx := context.Background()
-	st, err := store.Open(ctx, "sqlite:///"+filepath.Join(t.TempDir(), "w.db"), store.Options{Migrate: true, Synchronous: "off"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := testdb.Open(t, store.Options{})
 	r := &rig{t: t, store: st, clock: winchester.NewManualClock(noon)}
 	c := winchester.Config{
 		Store: st, Clock: r.clock, Handlers: registry, KeepCompleted: true, Logger: slog.New(slog.DiscardHandler),
@@ -51,6 +46,7 @@ func newRig(t *testing.T, handlers []winchester.HandlerSpec, registry *wincheste
 	for _, f := range change {
 		f(&c)
 	}
+	var err error
 	if r.Engine, err = winchester.New(c); err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ type batch struct {
 	items   []*item
 	counts  []bump    // what to count once the transaction is durable
 	due     time.Time // when the first of the streams it touched is due
+	sooner  time.Time // the same of those that had been due later, or never
 }
 
 // item is an event that can be stored, with its placements.
@@ -117,7 +118,7 @@ func (b *batch) isLeftOut(i int) bool {
 // called again with another transaction after one that came to nothing.
 func (b *batch) file(ctx context.Context, tx Tx) error {
 	b.now = b.m.now()
-	b.counts, b.due = b.counts[:0], time.Time{}
+	b.counts, b.due, b.sooner = b.counts[:0], time.Time{}, time.Time{}
 	if len(b.items) == 0 {
 		return nil
 	}
@@ -206,7 +207,8 @@ type entry struct {
 // touched is a stream that events were filed into.
 type touched struct {
 	stream  *Stream
-	members []int64 // the ids of the events of this batch
+	was     time.Time // when it was due before; zero for never
+	members []int64   // the ids of the events of this batch
 }
 
 var errExpiry = errors.New("the expiration cannot be computed")
@@ -363,7 +365,7 @@ func (l *lane) touch(s *Stream) *touched {
 	if n := len(l.streams); n > 0 && l.streams[n-1].stream == s {
 		return l.streams[n-1]
 	}
-	tc := &touched{stream: s}
+	tc := &touched{stream: s, was: s.nextDue()}
 	l.streams = append(l.streams, tc)
 	return tc
 }
@@ -476,10 +478,10 @@ func (f *filing) save() error {
 			for _, id := range tc.members {
 				members = append(members, Member{StreamID: tc.stream.ID, EventID: id})
 			}
-			for _, due := range []time.Time{tc.stream.FireTimestamp, tc.stream.ExpireTimestamp} {
-				if !due.IsZero() && (f.b.due.IsZero() || due.Before(f.b.due)) {
-					f.b.due = due
-				}
+			due := tc.stream.nextDue()
+			f.b.due = earlier(f.b.due, due)
+			if earlier(tc.was, due) != tc.was {
+				f.b.sooner = earlier(f.b.sooner, due)
 			}
 		}
 		for i := range l.entries {
@@ -493,10 +495,15 @@ func (f *filing) save() error {
 			}
 		}
 	}
-	if len(members) == 0 {
+	if len(members) > 0 {
+		if err := f.tx.AddMembers(f.ctx, members); err != nil {
+			return err
+		}
+	}
+	if f.b.sooner.IsZero() {
 		return nil
 	}
-	return f.tx.AddMembers(f.ctx, members)
+	return f.tx.Announce(f.ctx, f.b.sooner)
 }
 
 // streamTimes are the variables of an expiration.

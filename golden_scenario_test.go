@@ -18,6 +18,7 @@ import (
 	"github.com/seed71495667/winchester/distiller"
 	"github.com/seed71495667/winchester/handlers/usage"
 	"github.com/seed71495667/winchester/internal/glob"
+	"github.com/seed71495667/winchester/internal/testdb"
 	"github.com/seed71495667/winchester/store"
 )
 
@@ -199,12 +200,7 @@ func newScenarioRun(t *testing.T, s *scenario) *scenarioRun {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.Background()
-	st, err := store.Open(ctx, "sqlite:///"+filepath.Join(t.TempDir(), "w.db"), store.Options{Migrate: true, Synchronous: "off"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := testdb.Open(t, store.Options{})
 	r := &scenarioRun{t: t, s: s, clock: winchester.NewManualClock(start), store: st, recorder: &callRecorder{fails: map[string]int{}}, refused: map[string]bool{}}
 	quiet := slog.New(slog.DiscardHandler)
 	tc := winchester.TriggerConfig{Store: st, Clock: r.clock, Logger: quiet}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/internal/testdb"
 	"github.com/seed71495667/winchester/store"
 	"github.com/seed71495667/winchester/timex"
 )
@@ -232,11 +232,7 @@ func (h *modelHandler) CommitTx(_ context.Context, tx winchester.Tx) error {
 func TestModel(t *testing.T) {
 	t.Parallel()
 	// One database file for all runs: tables are emptied in between.
-	st, err := store.Open(context.Background(), "sqlite:///"+filepath.Join(t.TempDir(), "model.db"), store.Options{Migrate: true, Synchronous: "off"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := testdb.Open(t, store.Options{})
 	execSQL(t, st, "CREATE TABLE effects (stream TEXT)")
 	rapid.Check(t, func(t *rapid.T) {
 		execSQL(t, st, "DELETE FROM effects")

@@ -79,6 +79,13 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 			produced = append(produced, r.produced...)
 		}
 	}
+	var given time.Time // when the first stream was due that is given back for anyone to take
+	now := m.triggers.now()
+	for _, c := range changes {
+		if !c.Stream.Due.After(now) {
+			given = earlier(given, c.Stream.Due)
+		}
+	}
 	b := newBatch(m.triggers, produced)
 	err := transact(ctx, m.store, func(tx Tx) error {
 		// The change of state comes first: its serial number keeps a worker out
@@ -99,7 +106,10 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 				}
 			}
 		}
-		return nil
+		if given.IsZero() {
+			return nil
+		}
+		return tx.Announce(ctx, given)
 	})
 	if err != nil {
 		return err

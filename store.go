@@ -37,6 +37,12 @@ type Store interface {
 	// Renew prolongs the leases that owner still holds on the given streams and
 	// returns the ids of those it no longer holds.
 	Renew(ctx context.Context, owner string, streams []int64, until time.Time) (lost []int64, err error)
+	// Listen calls wake, from one goroutine, for what other processes announce
+	// (see Tx.Announce), until ctx ends; it returns the ctx's error then. It
+	// calls wake with the zero time when something may have escaped it. It
+	// returns an error that wraps errors.ErrUnsupported, at once or later, if the
+	// database has no means for it.
+	Listen(ctx context.Context, wake func(due time.Time)) error
 	// NextDue returns the earliest time at which any stream is due, in either
 	// pass; zero if there is none.
 	NextDue(ctx context.Context) (time.Time, error)
@@ -108,6 +114,11 @@ type Tx interface {
 	// still have the serial number that the change was decided on, else
 	// ErrLocked.
 	ChangeStreams(ctx context.Context, changes []StreamChange) error
+	// Announce tells other processes, once the transaction is durable, that a
+	// stream is due at that time, so that they need not wait for their next poll.
+	// What is announced close together may be told as one. A store that cannot
+	// tell does nothing.
+	Announce(ctx context.Context, due time.Time) error
 	// Unwrap returns what the store calls its transaction: the *gorm.DB of
 	// package store.
 	Unwrap() any

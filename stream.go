@@ -155,6 +155,20 @@ func (s *Stream) Schedule() (fire, expire time.Time) {
 	return time.Time{}, time.Time{}
 }
 
+// nextDue is the earlier of the two; zero if there is none.
+func (s *Stream) nextDue() time.Time {
+	fire, expire := s.Schedule()
+	return earlier(fire, expire)
+}
+
+// earlier returns the earlier of two times; the zero time is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // become moves the stream along an arrow of the state machine.
 func (s *Stream) become(next State) error {
 	if !s.State.CanBecome(next) {
@@ -206,7 +220,10 @@ func ResetStream(ctx context.Context, store Store, stream Stream) (Stream, error
 		return stream, err
 	}
 	err = transact(ctx, store, func(tx Tx) error {
-		return tx.ChangeStreams(ctx, []StreamChange{{Stream: after, SerialBefore: stream.StateSerialNo}})
+		if err := tx.ChangeStreams(ctx, []StreamChange{{Stream: after, SerialBefore: stream.StateSerialNo}}); err != nil {
+			return err
+		}
+		return tx.Announce(ctx, after.Due)
 	})
 	if err != nil {
 		return stream, err

@@ -59,6 +59,7 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	var renewer sync.WaitGroup
 	goIn(&renewer, func() { m.renewLeases(renewing) })
+	goIn(&renewer, func() { m.listen(renewing) })
 	unwatch := context.AfterFunc(ctx, func() { w.stop(); w.kill(ErrStopped) })
 	go func() {
 		working.Wait()
@@ -252,6 +253,13 @@ func (m *PipelineManager) renewLeases(ctx context.Context) {
 			// The run that held it when we asked; by now there may be a new one.
 			held[id].cancel(errLeaseLost)
 		}
+	}
+}
+
+// listen hears of streams that other processes make due.
+func (m *PipelineManager) listen(ctx context.Context) {
+	if err := m.store.Listen(ctx, m.notify); ctx.Err() == nil {
+		m.log.DebugContext(ctx, "No wake-ups from other processes; the database is polled", "every", m.cfg.PollInterval, "reason", err)
 	}
 }
 

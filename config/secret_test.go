@@ -51,7 +51,7 @@ func TestNoPasswordInErrors(t *testing.T) {
 	for name, text := range map[string]string{
 		"unsupported":              "database: {url: '" + url + "'}",
 		"unsupported with driver":  "database: {url: 'mysql+pymysql://winchester:" + password + "@localhost/winchester?charset=utf8'}",
-		"postgres with parameters": "database: {url: 'postgresql://h/w?user=u&password=" + password + "'}",
+		"postgres with parameters": "database: {url: 'postgresql://h/w?user=u&sslmode=x&password=" + password + "'}",
 		"libpq words":              "database: {url: 'host=h user=u password=" + password + "'}",
 		"other scheme":             "database: {url: 'oracle://u:" + password + "@h'}",
 		"parameter of SQLite":      "database: {url: 'sqlite:///x.db?key=" + password + "'}",

@@ -77,6 +77,13 @@ type dialect interface {
 	// renew prolongs leases and returns the ids of the streams still held.
 	renew(ctx context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) ([]int64, error)
 
+	// announces tells whether other processes can be told of due streams; if not,
+	// the next two do nothing, and that it is unsupported.
+	announces() bool
+	announce(ctx context.Context, conn gorm.ConnPool, t tables, due time.Time) error
+	// listen is winchester.Store.Listen.
+	listen(ctx context.Context, db *gorm.DB, t tables, log slogger, wake func(due time.Time)) error
+
 	// isContention tells that the database gave up one transaction for another.
 	isContention(err error) bool
 	// isUniqueViolation tells that a row met one with the same unique value.

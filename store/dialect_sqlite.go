@@ -149,6 +149,15 @@ func (sqliteDialect) indexTrait(t tables, name string) string {
 // forUpdate is empty: a transaction that writes has the whole file to itself.
 func (sqliteDialect) forUpdate() string { return "" }
 
+// SQLite has no way to tell other processes anything; they poll.
+func (sqliteDialect) announces() bool { return false }
+
+func (sqliteDialect) announce(context.Context, gorm.ConnPool, tables, time.Time) error { return nil }
+
+func (sqliteDialect) listen(context.Context, *gorm.DB, tables, slogger, func(time.Time)) error {
+	return fmt.Errorf("%w by SQLite", errors.ErrUnsupported)
+}
+
 // SQLite's result codes, by https://www.sqlite.org/rescode.html.
 const (
 	sqliteBusy       = 5

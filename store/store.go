@@ -21,6 +21,7 @@ type Store struct {
 	// lockFirst: transactions do not take the write lock by themselves.
 	lockFirst  bool
 	hostLogger logger.Interface
+	announcer  *announcer
 	close      func() error
 }
 
@@ -85,6 +86,7 @@ func openURL(ctx context.Context, url string, o Options) (*Store, Options, error
 		return nil, o, fail(ctx, s.d, "open", err)
 	}
 	s.hostLogger = s.log
+	s.announcer = newAnnouncer(s)
 	return s, o, nil
 }
 
@@ -110,6 +112,7 @@ func overHost(ctx context.Context, db *gorm.DB, o Options) (*Store, Options, err
 		write: session, read: session, d: d, t: newTables(o), log: log,
 		lockFirst: true, hostLogger: db.Logger, close: func() error { return nil },
 	}
+	s.announcer = newAnnouncer(s)
 	return s, o, fail(ctx, d, "check the database", d.check(ctx, session))
 }
 
@@ -143,4 +146,7 @@ func (s *Store) reader(ctx context.Context) *gorm.DB {
 }
 
 // Close closes what Open opened. What is still running fails.
-func (s *Store) Close() error { return s.close() }
+func (s *Store) Close() error {
+	s.announcer.close()
+	return s.close()
+}

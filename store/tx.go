@@ -37,16 +37,22 @@ func (s *Store) Tx(db *gorm.DB) winchester.Tx {
 // Transact implements winchester.Store.
 func (s *Store) Transact(ctx context.Context, fn func(winchester.Tx) error) error {
 	var inside error // of fn itself: it goes out as it is
+	var announced announcement
 	err := s.writer(ctx).Transaction(func(db *gorm.DB) error {
-		tx := &transaction{s: s, db: db, conn: db.Statement.ConnPool}
+		tx := &transaction{s: s, db: db, conn: db.Statement.ConnPool, announcement: &announced}
 		if s.lockFirst {
 			if err := s.d.lock(ctx, tx.conn, s.t); err != nil {
 				return err
 			}
 		}
-		inside = fn(tx)
-		return inside
+		if inside = fn(tx); inside != nil {
+			return inside
+		}
+		return s.announceIn(ctx, db, &announced)
 	})
+	if err == nil && !announced.sent {
+		s.announcer.later(announced.due)
+	}
 	if inside != nil && (errors.Is(inside, winchester.ErrConflict) || !s.d.isContention(inside)) {
 		return inside
 	}
@@ -58,6 +64,8 @@ type transaction struct {
 	s    *Store
 	db   *gorm.DB
 	conn gorm.ConnPool // its connection, for the hot paths
+	// announcement collects what is to be announced; nil in a host's transaction.
+	announcement *announcement
 }
 
 // session begins a statement.
