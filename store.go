@@ -39,7 +39,8 @@ type Store interface {
 	Renew(ctx context.Context, owner string, streams []int64, until time.Time) (lost []int64, err error)
 	// Listen calls wake, from one goroutine, for what other processes announce
 	// (see Tx.Announce), until ctx ends; it returns the ctx's error then. It
-	// calls wake with the zero time when something may have escaped it. It
+	// calls wake with the zero time when it begins to listen, since something may
+	// have escaped it until then. It
 	// returns an error that wraps errors.ErrUnsupported, at once or later, if the
 	// database has no means for it.
 	Listen(ctx context.Context, wake func(due time.Time)) error

@@ -60,6 +60,14 @@ type dialect interface {
 	// they are.
 	forUpdate() string
 
+	// skipLocked goes at the end of a SELECT of rows, of which those are left out
+	// that another transaction holds.
+	skipLocked(table string) string
+	// lockPurge holds events, and the streams they are in, that are about to be
+	// deleted. It does not wait for them: another transaction that has one of
+	// them is contention.
+	lockPurge(ctx context.Context, conn gorm.ConnPool, t tables, events []int64) error
+
 	insertEvents(ctx context.Context, conn gorm.ConnPool, t tables, rows []eventRow) ([]int64, error)
 	insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error
 	// insertOpen is winchester.Tx.InsertOpen.

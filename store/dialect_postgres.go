@@ -144,6 +144,21 @@ func (postgresDialect) indexTrait(t tables, name string) string {
 
 func (postgresDialect) forUpdate() string { return " ORDER BY open_key FOR UPDATE" }
 
+func (postgresDialect) skipLocked(table string) string {
+	return " FOR UPDATE OF " + table + " SKIP LOCKED"
+}
+
+// lockPurge comes to streams in no order that would suit those that file events
+// into them, which is why it must not wait.
+func (postgresDialect) lockPurge(ctx context.Context, conn gorm.ConnPool, t tables, events []int64) error {
+	_, err := conn.ExecContext(ctx, "SELECT FROM "+t.events+" WHERE id = ANY($1::bigint[]) FOR UPDATE NOWAIT", events)
+	if err == nil {
+		_, err = conn.ExecContext(ctx, "SELECT FROM "+t.streams+" WHERE id IN (SELECT stream_id FROM "+
+			t.members+" WHERE event_id = ANY($1::bigint[])) FOR UPDATE NOWAIT", events)
+	}
+	return err
+}
+
 // PostgreSQL's error codes, by https://www.postgresql.org/docs/current/errcodes-appendix.html.
 const (
 	pgSerializationFailure = "40001"

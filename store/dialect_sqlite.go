@@ -146,8 +146,12 @@ func (sqliteDialect) indexTrait(t tables, name string) string {
 		" (" + traitPath("traits", name) + ") WHERE " + traitPath("traits", name) + " IS NOT NULL"
 }
 
-// forUpdate is empty: a transaction that writes has the whole file to itself.
+// A transaction that writes has the whole file to itself.
 func (sqliteDialect) forUpdate() string { return "" }
+
+func (sqliteDialect) skipLocked(string) string { return "" }
+
+func (sqliteDialect) lockPurge(context.Context, gorm.ConnPool, tables, []int64) error { return nil }
 
 // SQLite has no way to tell other processes anything; they poll.
 func (sqliteDialect) announces() bool { return false }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"gorm.io/gorm"
@@ -77,12 +78,15 @@ func (s *Store) TrimEvents(ctx context.Context, before time.Time, limit int) (n 
 func (s *Store) trimmableSQL() string {
 	return "SELECT e.id FROM " + s.t.events + " e WHERE e.timestamp < ? AND NOT EXISTS (" +
 		"SELECT 1 FROM " + s.t.members + " m JOIN " + s.t.streams + " s ON s.id = m.stream_id WHERE m.event_id = e.id AND s.state <> ?) " +
-		"ORDER BY e.timestamp, e.id LIMIT ?"
+		"ORDER BY e.timestamp, e.id LIMIT ?" + s.d.skipLocked("e")
 }
 
 // deleteEvents deletes events, also from the streams they are in, and returns
 // how many there were.
 func (s *Store) deleteEvents(db *gorm.DB, ids []int64) (int64, error) {
+	if err := s.d.lockPurge(db.Statement.Context, db.Statement.ConnPool, s.t, ids); err != nil {
+		return 0, err
+	}
 	condition, value := s.d.inIDs("event_id", ids)
 	// What the events counted for, no longer counts.
 	forget := "UPDATE " + s.t.streams + " SET progress = '' WHERE state = ? AND id IN (SELECT stream_id FROM " + s.t.members + " WHERE " + condition + ")"
@@ -97,14 +101,30 @@ func (s *Store) deleteEvents(db *gorm.DB, ids []int64) (int64, error) {
 	return deleted.RowsAffected, deleted.Error
 }
 
-// purge runs fn in a transaction that deletes.
+// purge runs fn in a transaction that deletes, again if others are busy with
+// what it is to delete.
 func (s *Store) purge(ctx context.Context, doing string, fn func(db *gorm.DB) error) error {
-	return fail(ctx, s.d, doing, s.writer(ctx).Transaction(func(db *gorm.DB) error {
-		if s.lockFirst {
-			if err := s.d.lock(ctx, db.Statement.ConnPool, s.t); err != nil {
-				return err
+	for try := 1; ; try++ {
+		err := s.writer(ctx).Transaction(func(db *gorm.DB) error {
+			if s.lockFirst {
+				if err := s.d.lock(ctx, db.Statement.ConnPool, s.t); err != nil {
+					return err
+				}
 			}
+			return fn(db)
+		})
+		if err == nil || !s.d.isContention(err) || try == maxPurges {
+			return fail(ctx, s.d, doing, err)
 		}
-		return fn(db)
-	}))
+		pause := time.NewTimer(rand.N(time.Millisecond << try))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return fail(ctx, s.d, doing, err)
+		case <-pause.C:
+		}
+	}
 }
+
+// maxPurges bounds how often that is: for a few hundred milliseconds.
+const maxPurges = 8

@@ -39,16 +39,27 @@ func Open(t testing.TB, o store.Options) *store.Store {
 // none.
 func OpenPostgres(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
-	url, schema := Postgres(t), Schema(t)
-	if err := Exec(url, "CREATE SCHEMA "+schema); err != nil {
-		t.Fatal(err)
-	}
-	// By the search path, so that tables of the test's own are in there, too.
-	url = WithParameter(url, "search_path="+schema)
+	return OpenURL(t, PostgresSchema(t), o)
+}
+
+// OpenURL is Open for one of several stores that share a database.
+func OpenURL(t testing.TB, url string, o store.Options) *store.Store {
+	t.Helper()
 	if o.Connections == 0 {
 		o.Connections = 4
 	}
 	return open(t, url, o)
+}
+
+// PostgresSchema is the URL of an empty schema that no other test uses. It is
+// named by the search path, so that tables of the test's own are in there, too.
+func PostgresSchema(t testing.TB) string {
+	t.Helper()
+	url, schema := Postgres(t), Schema(t)
+	if err := Exec(url, "CREATE SCHEMA "+schema); err != nil {
+		t.Fatal(err)
+	}
+	return WithParameter(url, "search_path="+schema)
 }
 
 func open(t testing.TB, url string, o store.Options) *store.Store {
