@@ -189,7 +189,7 @@ func TestSettingFaults(t *testing.T) {
 		{"unknown in a section", "database: {url: sqlite://, echosql: true}", `:1:28: database: unknown key "echosql" (did you mean "echo_sql"?)`},
 		{"twice", "workers: 1\nworkers: 2", `:2:1: duplicate key "workers", first on line 1`},
 
-		{"database", "database: mysql://u:hunter2@h/db", `:1:11: database: expected a map of url, echo_sql`},
+		{"database", "database: mysql://u:hunter2@h/db", `:1:11: database: expected a map of url, schema, table_prefix, connections, echo_sql`},
 		{"url", "database: {url: [hunter2]}", `:1:17: database.url: expected a database URL`},
 		{"echo_sql", "database: {url: sqlite://, echo_sql: maybe}", `:1:38: database.echo_sql: expected true or false, found the text "maybe"`},
 		{"config_path", "config_path: {a: b}", `:1:14: config_path: expected text or a list of texts, found a map`},

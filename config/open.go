@@ -67,6 +67,7 @@ func (c *Config) Open(ctx context.Context) (_ *Engine, err error) {
 	if st == nil {
 		opened, err := store.Open(ctx, string(c.Database.URL), store.Options{
 			Migrate: !c.opts.SkipMigrations, Logger: logger, EchoSQL: c.Database.EchoSQL,
+			Schema: c.Database.Schema, TablePrefix: c.Database.TablePrefix, Connections: c.Database.Connections,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("config: open the database %s: %w", c.Database.URL, err)

@@ -40,8 +40,11 @@ type Settings struct {
 
 // Database is the section of that name.
 type Database struct {
-	URL     Secret
-	EchoSQL bool
+	URL         Secret
+	Schema      string // "" for the connection's own
+	TablePrefix string
+	Connections int
+	EchoSQL     bool
 }
 
 // setting is a key of winchester.yaml: what it is, and how it is read. read is
@@ -56,6 +59,7 @@ func defaults() Settings {
 	return Settings{
 		ConfigPath:              []string{"."},
 		StatisticsPeriod:        10 * time.Second,
+		Database:                Database{TablePrefix: "winchester_", Connections: 10},
 		PipelineWorkerBatchSize: 100,
 		PipelineWorkerDelay:     10 * time.Second,
 		PurgeCompletedStreams:   true,
@@ -72,6 +76,15 @@ var settings = []setting{
 	{Item{Key: "database.url", Type: typeText, Required: true,
 		Help: "The database, as a URL: see docs/storage.md. Not required if the host hands in a store."},
 		func(l *loader, v yamlx.Value) { l.readURL(v) }},
+	{Item{Key: "database.schema", Type: typeText,
+		Help: "PostgreSQL: the schema that the tables are in. Default: the first of the connection's search path."},
+		func(l *loader, v yamlx.Value) { l.cfg.Database.Schema = v.Text() }},
+	{Item{Key: "database.table_prefix", Type: typeText, Default: "winchester_",
+		Help: "What the names of all tables begin with, so that several engines can share a database."},
+		func(l *loader, v yamlx.Value) { l.cfg.Database.TablePrefix = v.Text() }},
+	{Item{Key: "database.connections", Type: typeInt, Default: "10",
+		Help: "PostgreSQL: how many connections are open at most. One of them listens for wake-ups."},
+		func(l *loader, v yamlx.Value) { l.cfg.Database.Connections = readCount(v) }},
 	{Item{Key: "database.echo_sql", Type: typeBool, Default: "false",
 		Help: "Log every SQL statement, at level debug and without its values."},
 		func(l *loader, v yamlx.Value) { l.cfg.Database.EchoSQL = v.Bool() }},
