@@ -24,7 +24,7 @@ func TestLoadOldFiles(t *testing.T) {
 	}
 	want := Settings{
 		ConfigPath: []string{"/etc/winchester", "."}, DistillerConfig: "event_definitions.yaml", StatisticsPeriod: 10 * time.Second,
-		Database: Database{URL: "sqlite:///winchester.db"}, TriggerDefinitions: "triggers.yaml",
+		Database: Database{URL: "sqlite:///winchester.db", TablePrefix: "winchester_", Connections: 10}, TriggerDefinitions: "triggers.yaml",
 		PipelineHandlers: map[string]string{"logger": "winchester.pipeline_handler:LoggingHandler", "usage": "winchester.pipeline_handler:UsageHandler"},
 		PipelineConfig:   "pipelines.yaml", PipelineWorkerBatchSize: 1000, PipelineWorkerDelay: 10 * time.Second, PurgeCompletedStreams: true,
 		TrimEvents: true, TrimEventsAge: "$timestamp - 14d", TrimEventsBatchSize: 500, LogLevel: slog.LevelDebug,
@@ -99,7 +99,7 @@ distiller_trait_plugins:
   shout: upper
 catch_all_notifications: true
 statistics_period: 0
-database: {url: "sqlite:////var/lib/w.db?synchronous=normal", echo_sql: true}
+database: {url: "sqlite:////var/lib/w.db?synchronous=normal", schema: billing, table_prefix: w_, connections: 3, echo_sql: true}
 distiller_config: e.yaml
 trigger_definitions: t.yaml
 pipeline_config: p.json
@@ -136,7 +136,7 @@ log_file: "%(proc_name)s-100%%.log"
 	want := Settings{
 		ConfigPath:      []string{"elsewhere"},
 		DistillerConfig: "e.yaml", DistillerTraitPlugins: map[string]string{"cut": "stackdistiller.trait_plugins:SplitterTraitPlugin", "shout": "upper"},
-		CatchAllNotifications: true, Database: Database{URL: "sqlite:////var/lib/w.db?synchronous=normal", EchoSQL: true},
+		CatchAllNotifications: true, Database: Database{URL: "sqlite:////var/lib/w.db?synchronous=normal", Schema: "billing", TablePrefix: "w_", Connections: 3, EchoSQL: true},
 		TriggerDefinitions: "t.yaml", PipelineConfig: "p.json",
 		PipelineHandlers:        map[string]string{"log": "logger", "charge": "our.billing:ChargeHandler"},
 		PipelineWorkerBatchSize: 7, PipelineWorkerDelay: 90 * time.Second,

@@ -60,6 +60,38 @@ func (t Type) convert(v value) (any, error) {
 	return toText(v), nil
 }
 
+// quick is convert for what nearly all notifications have, straight from the
+// document; nil means that it takes the long way.
+func (t Type) quick(s *state, v ref) any {
+	switch form := s.form(v); {
+	case form == formText && t == Text:
+		return s.texts.value(s.bytes(v))
+	case form == formText && t == Datetime:
+		if at, ok := commonTime(s.bytes(v)); ok {
+			return at
+		}
+	case form == formNumber && t == Int:
+		if n, err := strconv.ParseInt(string(s.bytes(v)), 10, 64); err == nil {
+			return n
+		}
+	}
+	return nil
+}
+
+// time reads a value as a time.
+func (d *document) time(v ref) (time.Time, error) {
+	if d.form(v) == formText {
+		if at, ok := commonTime(d.bytes(v)); ok {
+			return at, nil
+		}
+	}
+	at, err := toTime(d.decode(v))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return at.(time.Time), nil
+}
+
 // toInt cuts the fraction off a number, but takes no text with a fraction.
 func toInt(v value) (any, error) {
 	switch v.kind {

@@ -5,8 +5,6 @@ import (
 	"math"
 	"testing"
 	"time"
-
-	"github.com/valyala/fastjson"
 )
 
 // The recordings cover what came out of the original; these are the cases
@@ -50,12 +48,16 @@ func TestConvert(t *testing.T) {
 		{Datetime, `"0000-01-01"`, nil},
 		{Datetime, `"2014-07-20\n"`, nil},
 	} {
-		got, err := c.typ.convert(fromJSON(fastjson.MustParse(c.json)))
+		s := reading(t, newOutline(), c.json)
+		got, err := c.typ.convert(s.decode(root))
 		if (err == nil) != (c.want != nil) {
 			t.Errorf("%s of %s: %v, %v", c.typ, c.json, got, err)
 		}
 		if c.want != nil && got != c.want {
 			t.Errorf("%s of %s is %T %v, want %v", c.typ, c.json, got, got, c.want)
+		}
+		if quick := c.typ.quick(s, root); quick != nil && quick != got {
+			t.Errorf("%s of %s is %v the quick way, and %v", c.typ, c.json, quick, got)
 		}
 	}
 	for _, text := range []string{"nan", "+NaN", "-nan", " nan "} {
@@ -71,7 +73,7 @@ func FuzzTime(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		quick, ok := commonTime(s)
+		quick, ok := commonTime([]byte(s))
 		if !ok {
 			_, _ = parseTime(s)
 			return

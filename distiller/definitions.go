@@ -15,7 +15,21 @@ import (
 // what an event_definitions.yaml holds. They are immutable and safe for
 // concurrent use.
 type Definitions struct {
-	list []*definition // in the order of the file; the last that matches applies
+	list     []*definition // in the order of the file; the last that matches applies
+	defaults []namedTrait  // the default traits
+	outline  *outline      // of all paths
+}
+
+func newDefinitions() *Definitions {
+	out := &Definitions{outline: newOutline()}
+	for _, t := range defaultTraits {
+		p, err := compilePath(out.outline, t.paths...)
+		if err != nil {
+			panic(err)
+		}
+		out.defaults = append(out.defaults, namedTrait{t.name, &trait{path: p}})
+	}
+	return out
 }
 
 // definition is what is made of one kind of notification.
@@ -57,8 +71,8 @@ func Load(file string, data []byte, plugins *Plugins) (*Definitions, error) {
 		plugins = NewPlugins()
 	}
 	d := yamlx.NewDecoder(file)
-	l := loader{plugins: plugins, traits: map[*yamlx.Node]*trait{}}
-	out := &Definitions{}
+	out := newDefinitions()
+	l := loader{plugins: plugins, out: out, traits: map[*yamlx.Node]*trait{}}
 	for _, v := range d.Parse(data).Items() {
 		out.list = append(out.list, l.definition(v))
 	}
@@ -72,6 +86,7 @@ func Load(file string, data []byte, plugins *Plugins) (*Definitions, error) {
 // compiled once, and its faults are reported once.
 type loader struct {
 	plugins *Plugins
+	out     *Definitions
 	traits  map[*yamlx.Node]*trait
 }
 
@@ -83,7 +98,7 @@ func (l *loader) definition(v yamlx.Value) *definition {
 	for name := range traits.Entries() {
 		own[name] = true
 	}
-	for _, t := range defaultTraits {
+	for _, t := range l.out.defaults {
 		if !own[t.name] {
 			out.traits = append(out.traits, t)
 		}
@@ -128,7 +143,7 @@ func (l *loader) path(v yamlx.Value) *path {
 			v.FaultAtf(err.offset, "in the field path %q: %s", shorten(source), err.message)
 			return
 		}
-		out.add(source, tree)
+		out.add(l.out.outline, source, tree)
 	}
 	switch {
 	case !v.Exists():

@@ -3,9 +3,9 @@ package distiller
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"sync"
 	"time"
-
-	"github.com/valyala/fastjson"
 
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/internal/glob"
@@ -26,8 +26,8 @@ type Config struct {
 	// Now is the time of notifications that have none. It must be safe for
 	// concurrent use. Default: time.Now.
 	Now func() time.Time
-	// MaxSize is the largest notification that is accepted, in bytes of JSON.
-	// Default: DefaultMaxSize.
+	// MaxSize is the largest notification that is accepted, in bytes of JSON,
+	// and 2 GiB at most. Default: DefaultMaxSize.
 	MaxSize int
 }
 
@@ -35,8 +35,10 @@ type Config struct {
 // winchester.Distiller. All its methods are safe for concurrent use.
 type Distiller struct {
 	definitions []*definition // in the order in which they are tried
+	outline     *outline      // of their paths
 	now         func() time.Time
 	maxSize     int
+	states      sync.Pool // of *state
 }
 
 // New returns a Distiller, or an error if the Config makes no sense.
@@ -51,13 +53,15 @@ func New(c Config) (*Distiller, error) {
 	if d.maxSize == 0 {
 		d.maxSize = DefaultMaxSize
 	}
-	if c.Definitions != nil {
-		for i := len(c.Definitions.list) - 1; i >= 0; i-- {
-			d.definitions = append(d.definitions, c.Definitions.list[i])
-		}
+	if c.Definitions == nil || c.Definitions.outline == nil {
+		c.Definitions = newDefinitions()
+	}
+	d.outline = c.Definitions.outline
+	for i := len(c.Definitions.list) - 1; i >= 0; i-- {
+		d.definitions = append(d.definitions, c.Definitions.list[i])
 	}
 	if c.CatchAll {
-		d.definitions = append(d.definitions, &definition{types: glob.NewSet(nil), traits: defaultTraits})
+		d.definitions = append(d.definitions, &definition{types: glob.NewSet(nil), traits: c.Definitions.defaults})
 	}
 	return d, nil
 }
@@ -94,18 +98,18 @@ func finish(c *EventCondenser, err error) (winchester.Event, error) {
 // Condense gives what it extracts from a notification in JSON to a Condenser.
 // Errors are those of Distill; what c was given before one is of no use.
 func (d *Distiller) Condense(body []byte, c Condenser) error {
-	s := states.Get().(*state)
-	defer s.release(len(body))
+	s := d.acquire()
+	defer d.release(s, len(body))
 	return d.condense(s, body, c)
 }
 
 // CondenseMap is Condense for a notification that has been decoded.
 func (d *Distiller) CondenseMap(body map[string]any, c Condenser) error {
-	s := states.Get().(*state)
-	e := encoder{buf: s.buf[:0], limit: d.maxSize}
+	s := d.acquire()
+	e := &s.encoder
+	e.buf, e.keys, e.limit = e.buf[:0], e.keys[:0], d.maxSize
 	err := e.encode(body, 0)
-	s.buf = e.buf
-	defer s.release(len(e.buf))
+	defer d.release(s, len(e.buf))
 	if err != nil {
 		c.Clear()
 		return malformedf("%w", err)
@@ -115,80 +119,71 @@ func (d *Distiller) CondenseMap(body map[string]any, c Condenser) error {
 
 func (d *Distiller) condense(s *state, body []byte, c Condenser) error {
 	c.Clear()
-	if err := s.read(body, d.maxSize); err != nil {
+	if err := d.read(s, body); err != nil {
 		return err
 	}
-	definition := d.find(s.eventType)
-	if definition == nil {
-		return &Error{Kind: winchester.ErrDropped, EventType: s.eventType, MessageID: s.id}
+	if s.kind.definition == nil {
+		return s.refuse(winchester.ErrDropped, &Error{})
 	}
 	when, err := d.when(s)
 	if err != nil {
-		err.Kind, err.EventType, err.MessageID = ErrMalformed, s.eventType, s.id
-		return err
+		return s.refuse(ErrMalformed, err)
 	}
-	c.AddEnvelopeInfo(s.eventType, s.id, when)
-	for i := range definition.traits {
-		t := &definition.traits[i]
+	c.AddEnvelopeInfo(s.kind.eventType, s.id, when)
+	traits := s.kind.definition.traits
+	if c, ok := c.(*EventCondenser); ok {
+		c.expected = len(traits)
+	}
+	for i := range traits {
+		t := &traits[i]
 		v, err := t.extract(s)
 		if err != nil {
-			err.Kind, err.EventType, err.MessageID, err.Trait = ErrTrait, s.eventType, s.id, t.name
-			return err
+			err.Trait = t.name
+			return s.refuse(ErrTrait, err)
 		}
 		if v != nil {
 			c.AddTrait(t.name, t.typ, v)
 		}
 	}
 	if err := c.Validate(); err != nil {
-		return &Error{Kind: winchester.ErrInvalidEvent, EventType: s.eventType, MessageID: s.id, Reason: err}
+		return s.refuse(winchester.ErrInvalidEvent, &Error{Reason: err})
 	}
 	return nil
 }
-
-func (d *Distiller) find(eventType string) *definition {
-	for _, def := range d.definitions {
-		if def.types.Match(eventType) {
-			return def
-		}
-	}
-	return nil
-}
-
-var contextTime = mustCompile("_context_timestamp").alternatives[0].lookup
 
 // when is the time of the notification: timestamp, or that of the request's
 // context where there is no such key, or now if it is empty. That a timestamp
 // of null does not give way to the context's is the original's behaviour.
 func (d *Distiller) when(s *state) (time.Time, *Error) {
-	path := "timestamp"
-	v := s.root.Get(path)
-	if v == nil {
-		path = contextTime.text
-		v, _ = contextTime.find(s)
+	path, v := "timestamp", s.slots[placeTimestamp]
+	if v == 0 {
+		path, v = "_context_timestamp", s.field(root, "_context_timestamp")
 	}
-	if v == nil || empty(v) {
+	if v == 0 {
+		v = s.field(s.field(root, contextKey), "timestamp")
+	}
+	if s.empty(v) {
 		return d.now().UTC().Truncate(time.Microsecond), nil
 	}
-	t, err := toTime(fromJSON(v))
+	t, err := s.time(v)
 	if err != nil {
-		return time.Time{}, &Error{Path: path, Value: fromJSON(v).String(), Reason: err}
+		return time.Time{}, &Error{Path: path, Value: s.decode(v).String(), Reason: err}
 	}
-	return t.(time.Time), nil
+	return t, nil
 }
 
 // empty tells what Python takes for false: null, false, 0, and what is empty.
-func empty(v *fastjson.Value) bool {
-	switch v.Type() {
-	case fastjson.TypeNull, fastjson.TypeFalse:
+func (d *document) empty(v ref) bool {
+	switch d.form(v) {
+	case formNull, formFalse:
 		return true
-	case fastjson.TypeString:
-		return len(v.GetStringBytes()) == 0
-	case fastjson.TypeNumber:
-		return v.GetFloat64() == 0
-	case fastjson.TypeArray:
-		return len(v.GetArray()) == 0
-	case fastjson.TypeObject:
-		return v.GetObject().Len() == 0
+	case formText:
+		return len(d.bytes(v)) == 0
+	case formNumber:
+		f, _ := strconv.ParseFloat(string(d.bytes(v)), 64)
+		return f == 0
+	case formList, formObject:
+		return d.len(v) == 0
 	}
 	return false
 }

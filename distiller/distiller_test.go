@@ -92,7 +92,7 @@ func TestDistillErrors(t *testing.T) {
 		kind       error
 		want       string
 	}{
-		{"empty", "", distiller.ErrMalformed, "malformed notification: it is not JSON: cannot parse JSON: cannot parse empty string; unparsed tail: \"\""},
+		{"empty", "", distiller.ErrMalformed, "malformed notification: it is not JSON: at byte 1: expected a value, found the end"},
 		{"no JSON", "hello", distiller.ErrMalformed, "malformed notification: it is not JSON: "},
 		{"cut short", good[:30], distiller.ErrMalformed, "malformed notification: it is not JSON: "},
 		{"two values", good + good, distiller.ErrMalformed, "malformed notification: it is not JSON: "},
@@ -104,7 +104,7 @@ func TestDistillErrors(t *testing.T) {
 		{"null", "null", distiller.ErrMalformed, "malformed notification: expected a JSON object, found null"},
 		{"a text", `"x"`, distiller.ErrMalformed, "malformed notification: expected a JSON object, found a text"},
 		{"too large", `{"x":"` + strings.Repeat("x", 2000) + `"}`, distiller.ErrMalformed, "malformed notification: it has 2008 bytes, at most 2000 are allowed"},
-		{"too deep", strings.Repeat("[", 600) + strings.Repeat("]", 600), distiller.ErrMalformed, "malformed notification: it is not JSON: cannot parse JSON: "},
+		{"too deep", strings.Repeat("[", 600) + strings.Repeat("]", 600), distiller.ErrMalformed, "malformed notification: it is not JSON: at byte 301: it is nested deeper than 300 levels"},
 
 		{"nothing known", `{"specversion":"1.0","id":"A-1","source":"/shop"}`, distiller.ErrUnknownFormat, `unknown notification format: neither event_type nor oslo.message among its keys: "specversion", "id", "source"`},
 		{"nothing at all", `{}`, distiller.ErrUnknownFormat, `unknown notification format: neither event_type nor oslo.message among its keys: there are none`},
@@ -219,6 +219,12 @@ func TestNewRefusesNonsense(t *testing.T) {
 	}
 	if _, err := d.Distill([]byte(novaNotification)); !errors.Is(err, winchester.ErrDropped) {
 		t.Errorf("without definitions: %v", err)
+	}
+	if d, err = distiller.New(distiller.Config{Definitions: &distiller.Definitions{}, CatchAll: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Distill([]byte(novaNotification)); err != nil {
+		t.Errorf("with empty definitions: %v", err)
 	}
 }
 

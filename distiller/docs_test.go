@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/valyala/fastjson"
 )
 
 func manual(t *testing.T) string {
@@ -41,19 +39,20 @@ func TestManualPaths(t *testing.T) {
 	}
 	for _, m := range rows {
 		source := strings.ReplaceAll(m[1], `\|`, "|")
-		p, perr := compilePath(source)
+		o := newOutline()
+		p, perr := compilePath(o, source)
 		if perr != nil {
 			t.Errorf("%s: %v", source, perr)
 			continue
 		}
-		s := state{root: fastjson.MustParse(document)}
-		all, err := p.all(&s)
+		s := reading(t, o, document)
+		all, err := p.all(s)
 		if err != nil {
 			t.Errorf("%s: %v", source, err)
 		}
 		var got []string
 		for _, f := range all {
-			got = append(got, "`"+string(appendValue(nil, f.value))+"`")
+			got = append(got, "`"+string(s.appendValue(nil, f.value))+"`")
 		}
 		if g, want := strings.Join(got, " "), strings.TrimSpace(m[2]); g != want {
 			t.Errorf("%s: got %s, the manual says %s", source, g, want)

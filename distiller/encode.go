@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 // what they amount to has nothing to do with what they occupy.
 type encoder struct {
 	buf   []byte
+	keys  []string // of the objects that are being written
 	limit int
 }
 
@@ -84,7 +84,13 @@ func (e *encoder) list(items []any, depth int) error {
 
 func (e *encoder) object(o map[string]any, depth int) error {
 	e.buf = append(e.buf, '{')
-	for i, key := range slices.Sorted(maps.Keys(o)) {
+	from := len(e.keys)
+	for key := range o {
+		e.keys = append(e.keys, key)
+	}
+	keys := e.keys[from:]
+	slices.Sort(keys)
+	for i, key := range keys {
 		if i > 0 {
 			e.buf = append(e.buf, ',')
 		}
@@ -94,5 +100,7 @@ func (e *encoder) object(o map[string]any, depth int) error {
 		}
 	}
 	e.buf = append(e.buf, '}')
+	clear(e.keys[from:])
+	e.keys = e.keys[:from]
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 // dashes and colons, a fraction and a zone; without a zone it is UTC.
 // Fractions of microseconds are cut off.
 func parseTime(s string) (time.Time, error) {
-	if t, ok := commonTime(s); ok {
+	if t, ok := commonTime([]byte(s)); ok {
 		return t, nil
 	}
 	m := isoTime.FindStringSubmatch(s)
@@ -48,7 +48,7 @@ var isoTime = regexp.MustCompile(`^([0-9]{4})` +
 
 // commonTime reads "2006-01-02T15:04:05", or with a space, and with a fraction
 // and "Z": what nearly all notifications have.
-func commonTime(s string) (time.Time, bool) {
+func commonTime(s []byte) (time.Time, bool) {
 	const shape = "0000-00-00T00:00:00"
 	if len(s) < len(shape) {
 		return time.Time{}, false
@@ -73,7 +73,7 @@ func commonTime(s string) (time.Time, bool) {
 	if n := len(fraction); n > 0 && fraction[n-1] == 'Z' {
 		fraction = fraction[:n-1]
 	}
-	if fraction != "" {
+	if len(fraction) > 0 {
 		if fraction[0] != '.' || len(fraction) == 1 {
 			return time.Time{}, false
 		}
@@ -85,7 +85,7 @@ func commonTime(s string) (time.Time, bool) {
 		}
 	}
 	two := func(i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
-	t, err := newTime(two(0)*100+two(2), two(5), two(8), two(11), two(14), two(17), fraction, 0)
+	t, err := newTime(two(0)*100+two(2), two(5), two(8), two(11), two(14), two(17), string(fraction), 0)
 	return t, err == nil
 }
 
@@ -103,7 +103,7 @@ func newTime(year, month, day, hour, minute, second int, fraction string, offset
 		}
 	}
 	t := time.Date(year, time.Month(month), day, hour, minute, second, micros*1000, time.UTC)
-	if t.Day() != day {
+	if day > 28 && t.Day() != day {
 		return time.Time{}, errNoTime // there is no such day in that month
 	}
 	return t.Add(-time.Duration(offset) * time.Second), nil

@@ -5,151 +5,136 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
-	"unicode/utf8"
-
-	"github.com/valyala/fastjson"
 )
 
-// MaxDepth is how deeply the objects and lists of a notification may be nested.
-const MaxDepth = fastjson.MaxDepth
-
-// state is what one notification is read with. All values in it belong to its
-// parsers: nothing of them may be kept beyond the call.
-type state struct {
-	root          *fastjson.Value
-	outer, inner  fastjson.Parser
-	arena         fastjson.Arena // values that are not in the notification itself
-	buf           []byte         // a decoded notification, encoded again
-	visits        int
-	eventType, id string
-}
-
-var states = sync.Pool{New: func() any { return new(state) }}
-
-// keepable is the size of notification whose parser is worth keeping. A parser
-// keeps fifty times the size of the largest thing that it ever read.
-const keepable = 64 << 10
-
-func (s *state) release(size int) {
-	if size > keepable {
-		return
-	}
-	s.root, s.visits, s.eventType, s.id = nil, 0, "", ""
-	s.arena.Reset()
-	states.Put(s)
-}
-
-// read parses a notification, takes its envelope off, and checks what every
+// read scans a notification, takes its envelope off, and checks what every
 // notification must have.
-func (s *state) read(body []byte, limit int) *Error {
-	v, err := parse(&s.outer, body, limit)
-	if err != nil {
+func (d *Distiller) read(s *state, body []byte) *Error {
+	if err := d.scan(s, &s.outer, body); err != nil {
 		return err
 	}
-	if version, message := v.Get("oslo.version"), v.Get("oslo.message"); version != nil || message != nil {
-		if v, err = s.open(version, message, limit); err != nil {
+	if version, message := s.slots[placeOsloVersion], s.slots[placeOsloMessage]; version != 0 || message != 0 {
+		if err := d.open(s, version, message); err != nil {
 			return err
 		}
 	}
-	s.root = v
-	return s.identify()
+	return d.identify(s)
 }
 
-func parse(p *fastjson.Parser, body []byte, limit int) (*fastjson.Value, *Error) {
-	if len(body) > limit {
-		return nil, malformedf("it has %d bytes, at most %d are allowed", len(body), limit)
+func (d *Distiller) scan(s *state, to *document, body []byte) *Error {
+	if limit := min(d.maxSize, maxText); len(body) > limit {
+		return malformedf("it has %d bytes, at most %d are allowed", len(body), limit)
 	}
-	if !utf8.Valid(body) {
-		return nil, malformedf("it is not valid UTF-8")
+	if err := to.scan(body); err != nil {
+		return malformedf("%w", err)
 	}
-	v, err := p.ParseBytes(body)
-	if err != nil {
-		return nil, malformedf("it is not JSON: %w", errors.New(shorten(err.Error())))
+	if to.form(root) != formObject {
+		return malformedf("expected a JSON object, found %s", to.describe(root))
 	}
-	// The parser is lenient; the validator is not, but has no limit of depth,
-	// so it comes second.
-	if err := fastjson.ValidateBytes(body); err != nil {
-		return nil, malformedf("it is not JSON: %w", errors.New(shorten(err.Error())))
-	}
-	if v.Type() != fastjson.TypeObject {
-		return nil, malformedf("expected a JSON object, found %s", describe(v))
-	}
-	return v, nil
+	s.document, s.slots = to, d.outline.locate(to, s.slots)
+	return nil
 }
 
 // open takes off the envelope of oslo.messaging, in which a notification is a
 // text of JSON. There is one at most.
-func (s *state) open(version, message *fastjson.Value, limit int) (*fastjson.Value, *Error) {
+func (d *Distiller) open(s *state, version, message ref) *Error {
 	switch {
-	case version == nil:
-		return nil, malformedf("oslo.message without oslo.version")
-	case message == nil:
-		return nil, malformedf("oslo.version without oslo.message")
-	case version.Type() != fastjson.TypeString:
-		return nil, malformedf("oslo.version: expected a text, found %s", describe(version))
-	case message.Type() != fastjson.TypeString:
-		return nil, malformedf("oslo.message: expected a text of JSON, found %s", describe(message))
+	case version == 0:
+		return malformedf("oslo.message without oslo.version")
+	case message == 0:
+		return malformedf("oslo.version without oslo.message")
+	case s.form(version) != formText:
+		return malformedf("oslo.version: expected a text, found %s", s.describe(version))
+	case s.form(message) != formText:
+		return malformedf("oslo.message: expected a text of JSON, found %s", s.describe(message))
 	}
-	text := string(version.GetStringBytes())
+	text := string(s.bytes(version))
 	if major, _, _ := strings.Cut(text, "."); major != "2" {
-		return nil, malformedf("oslo.version %q is not supported, only 2.x is", shorten(text))
+		return malformedf("oslo.version %q is not supported, only 2.x is", shorten(text))
 	}
-	v, err := parse(&s.inner, message.GetStringBytes(), limit)
-	if err != nil {
+	if err := d.scan(s, &s.inner, s.bytes(message)); err != nil {
 		err.Reason = fmt.Errorf("oslo.message: %w", err.Reason)
-		return nil, err
+		return err
 	}
-	if v.Get("oslo.message") != nil {
-		return nil, malformedf("oslo.message: an envelope in an envelope")
-	}
-	return v, nil
-}
-
-// identify finds the event type and the message id. An id that is a number is
-// taken as text; one that is null is found missing later, with all else that
-// is missing.
-func (s *state) identify() *Error {
-	eventType, id := s.root.Get("event_type"), s.root.Get("message_id")
-	if eventType == nil && id == nil {
-		return &Error{Kind: ErrUnknownFormat, Reason: fmt.Errorf("neither event_type nor oslo.message among its keys: %s", keys(s.root))}
-	}
-	var faults []error
-	switch {
-	case eventType == nil:
-		faults = append(faults, errors.New("event_type is missing"))
-	case eventType.Type() != fastjson.TypeString:
-		faults = append(faults, fmt.Errorf("event_type: expected a text, found %s", describe(eventType)))
-	default:
-		s.eventType = string(eventType.GetStringBytes())
-	}
-	switch {
-	case id == nil:
-		faults = append(faults, errors.New("message_id is missing"))
-	case id.Type() == fastjson.TypeString:
-		s.id = string(id.GetStringBytes())
-	case id.Type() == fastjson.TypeNumber:
-		s.id = toText(fromJSON(id))
-	case id.Type() != fastjson.TypeNull:
-		faults = append(faults, fmt.Errorf("message_id: expected a text, found %s", describe(id)))
-	}
-	if len(faults) > 0 {
-		return &Error{Kind: ErrMalformed, EventType: s.eventType, MessageID: s.id, Reason: errors.Join(faults...)}
+	if s.slots[placeOsloMessage] != 0 {
+		return malformedf("oslo.message: an envelope in an envelope")
 	}
 	return nil
 }
 
-// keys lists the first keys of an object, for people to recognise it by.
-func keys(v *fastjson.Value) string {
+// identify finds the event type, with its definition, and the message id. An
+// id that is a number is taken as text; one that is null is found missing
+// later, with all else that is missing.
+func (d *Distiller) identify(s *state) *Error {
+	eventType, id := s.slots[placeEventType], s.slots[placeMessageID]
+	if eventType == 0 && id == 0 {
+		return &Error{Kind: ErrUnknownFormat, Reason: fmt.Errorf("neither event_type nor oslo.message among its keys: %s", s.keys())}
+	}
+	var faults []error
+	s.kind = &noKind
+	switch {
+	case eventType == 0:
+		faults = append(faults, errors.New("event_type is missing"))
+	case s.form(eventType) != formText:
+		faults = append(faults, fmt.Errorf("event_type: expected a text, found %s", s.describe(eventType)))
+	default:
+		s.kind = d.kindOf(s, s.bytes(eventType))
+	}
+	switch {
+	case id == 0:
+		faults = append(faults, errors.New("message_id is missing"))
+	case s.form(id) == formText:
+		s.id = string(s.bytes(id))
+	case s.form(id) == formNumber:
+		s.id = toText(s.decode(id))
+	case s.form(id) != formNull:
+		faults = append(faults, fmt.Errorf("message_id: expected a text, found %s", s.describe(id)))
+	}
+	if len(faults) > 0 {
+		return s.refuse(ErrMalformed, &Error{Reason: errors.Join(faults...)})
+	}
+	return nil
+}
+
+// kindOf finds the definition of an event type, which may mean to try hundreds
+// of patterns, and remembers it.
+func (d *Distiller) kindOf(s *state, eventType []byte) *eventKind {
+	if k, ok := s.kinds[string(eventType)]; ok {
+		return k
+	}
+	k := &eventKind{eventType: string(eventType)}
+	for _, def := range d.definitions {
+		if def.types.Match(k.eventType) {
+			k.definition = def
+			break
+		}
+	}
+	if len(k.eventType) <= maxKindSize {
+		if len(s.kinds) >= maxKinds {
+			clear(s.kinds)
+		}
+		s.kinds[k.eventType] = k
+	}
+	return k
+}
+
+// refuse completes an error with what is known of the notification.
+func (s *state) refuse(why error, e *Error) *Error {
+	e.Kind, e.EventType, e.MessageID = why, s.kind.eventType, s.id
+	return e
+}
+
+// keys lists the first keys of the notification, for people to recognise it by.
+func (s *state) keys() string {
 	const most = 20
 	var out []string
-	n := 0
-	v.GetObject().Visit(func(key []byte, _ *fastjson.Value) {
-		if n++; n <= most {
-			out = append(out, strconv.Quote(shorten(string(key))))
+	for key := range s.members(root) {
+		if len(out) == most {
+			break
 		}
-	})
-	switch {
+		out = append(out, strconv.Quote(shorten(string(s.bytes(key)))))
+	}
+	switch n := s.len(root); {
 	case n == 0:
 		return "there are none"
 	case n > most:

@@ -3,8 +3,6 @@ package distiller
 import (
 	"fmt"
 	"strings"
-
-	"github.com/valyala/fastjson"
 )
 
 // path is a compiled field path, or several of which the first that gives a
@@ -13,8 +11,8 @@ type path struct {
 	alternatives []alternative
 }
 
-// alternative is one way to a value: nearly always a lookup, step by step,
-// which needs no memory; anything else is a tree to be interpreted.
+// alternative is one way to a value: nearly always a lookup, which needs no
+// memory; anything else is a tree to be interpreted.
 type alternative struct {
 	source string // as written, for errors
 	lookup *lookup
@@ -25,14 +23,16 @@ type alternative struct {
 	fallible bool
 }
 
-// lookup is a path of names and indexes only.
+// lookup is a path of names and indexes only. Where the names lead to has been
+// found before anyone asks; from the first index on it goes step by step.
 type lookup struct {
-	steps []step
 	text  string // the path of what is found, as plugins see it
+	place int32  // of the names at its beginning
+	steps []step // what comes after them
 	// The fields of the request context come flat, as "_context_x", or nested,
-	// as "x" of "_context". Both spellings find both.
-	flat   string // the spelling of "_context.x" at the top, else ""
-	nested string // "x" for "_context_x", else ""
+	// as "x" of "_context". Both spellings find both: where the notification
+	// has nothing at the first name, the place of the other spelling counts.
+	first, other int32 // other is placeRoot if there is none
 }
 
 type step struct {
@@ -42,29 +42,29 @@ type step struct {
 }
 
 // compilePath compiles one or several field paths.
-func compilePath(sources ...string) (*path, *pathError) {
+func compilePath(o *outline, sources ...string) (*path, *pathError) {
 	out := &path{}
 	for _, source := range sources {
 		tree, err := parsePath(source)
 		if err != nil {
 			return nil, err
 		}
-		out.add(source, tree)
+		out.add(o, source, tree)
 	}
 	return out, nil
 }
 
 // add takes the unions at the top of a path apart, so that each side can be
-// looked up by itself.
-func (p *path) add(source string, tree *node) {
+// looked up by itself. What lookups lead along is added to the outline.
+func (p *path) add(o *outline, source string, tree *node) {
 	if tree.op == opUnion {
-		p.add(source, tree.left)
-		p.add(source, tree.right)
+		p.add(o, source, tree.left)
+		p.add(o, source, tree.right)
 		return
 	}
 	a := alternative{source: source, fallible: tree.fallible()}
 	if steps, ok := tree.steps(nil); ok && len(steps) > 0 {
-		a.lookup = newLookup(steps)
+		a.lookup = newLookup(o, steps)
 	} else {
 		a.tree = tree
 	}
@@ -107,21 +107,36 @@ func (n *node) fallible() bool {
 
 const contextKey = "_context"
 
-func newLookup(steps []step) *lookup {
-	out := &lookup{steps: steps}
+func newLookup(o *outline, steps []step) *lookup {
 	parts := make([]string, len(steps))
 	for i, s := range steps {
 		parts[i] = s.text()
 	}
-	out.text = strings.Join(parts, ".")
-	if len(steps) > 1 && steps[0].key == contextKey && !steps[1].indexed {
-		out.flat = contextKey + "_" + steps[1].key
+	var names []string
+	for _, s := range steps {
+		if s.indexed {
+			break
+		}
+		names = append(names, s.key)
 	}
-	out.nested, _ = strings.CutPrefix(steps[0].key, contextKey+"_")
-	if out.nested == steps[0].key {
-		out.nested = ""
+	out := &lookup{text: strings.Join(parts, "."), place: o.place(names...), steps: steps[len(names):]}
+	if other := otherSpelling(names); other != nil {
+		out.first, out.other = o.place(names[0]), o.place(other...)
 	}
 	return out
+}
+
+// otherSpelling turns _context.x into _context_x, and back.
+func otherSpelling(names []string) []string {
+	if len(names) > 1 && names[0] == contextKey {
+		return append([]string{contextKey + "_" + names[1]}, names[2:]...)
+	}
+	if len(names) > 0 {
+		if nested, ok := strings.CutPrefix(names[0], contextKey+"_"); ok && nested != "" {
+			return append([]string{contextKey, nested}, names[1:]...)
+		}
+	}
+	return nil
 }
 
 func (s step) text() string {
@@ -133,25 +148,32 @@ func (s step) text() string {
 
 // found is a value that a path led to.
 type found struct {
-	value *fastjson.Value
-	path  string
+	value  ref
+	lookup *lookup // what led there, or else
+	match  *match
 }
 
-// first returns the first value that is not null; value is nil if there is
-// none.
+func (f found) path() string {
+	if f.match != nil {
+		return f.match.path()
+	}
+	return f.lookup.text
+}
+
+// first returns the first value that is not null; value is 0 if there is none.
 func (p *path) first(s *state) (found, error) {
 	var out found
 	for i := range p.alternatives {
 		a := &p.alternatives[i]
 		switch {
-		case out.value != nil && !a.fallible:
+		case out.value != 0 && !a.fallible:
 		case a.lookup != nil:
 			v, err := a.lookup.find(s)
 			if err != nil {
 				return found{}, fmt.Errorf("%s: %w", a.source, err)
 			}
-			if out.value == nil && v != nil && v.Type() != fastjson.TypeNull {
-				out = found{v, a.lookup.text}
+			if out.value == 0 && !s.isNull(v) {
+				out = found{value: v, lookup: a.lookup}
 			}
 		default:
 			matches, err := a.evaluate(s)
@@ -159,8 +181,8 @@ func (p *path) first(s *state) (found, error) {
 				return found{}, err
 			}
 			for _, m := range matches {
-				if out.value == nil && m.value.Type() != fastjson.TypeNull {
-					out = found{m.value, m.path()}
+				if out.value == 0 && !s.isNull(m.value) {
+					out = found{value: m.value, match: m}
 				}
 			}
 		}
@@ -170,7 +192,7 @@ func (p *path) first(s *state) (found, error) {
 
 // all returns every value that is not null, in order.
 func (p *path) all(s *state) ([]found, error) {
-	var out []found
+	out := s.found[:0]
 	for i := range p.alternatives {
 		a := &p.alternatives[i]
 		if a.lookup != nil {
@@ -178,8 +200,8 @@ func (p *path) all(s *state) ([]found, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", a.source, err)
 			}
-			if v != nil && v.Type() != fastjson.TypeNull {
-				out = append(out, found{v, a.lookup.text})
+			if !s.isNull(v) {
+				out = append(out, found{value: v, lookup: a.lookup})
 			}
 			continue
 		}
@@ -188,55 +210,34 @@ func (p *path) all(s *state) ([]found, error) {
 			return nil, err
 		}
 		for _, m := range matches {
-			if m.value.Type() != fastjson.TypeNull {
-				out = append(out, found{m.value, m.path()})
+			if !s.isNull(m.value) {
+				out = append(out, found{value: m.value, match: m})
 			}
 		}
 	}
+	s.found = out // the memory is for the next one
 	return out, nil
 }
 
-// find goes the steps of a lookup; nil means that there is nothing.
-func (l *lookup) find(s *state) (*fastjson.Value, error) {
-	v, steps := s.root, l.steps
-	if first := &steps[0]; !first.indexed {
-		v = field(v, first.key)
-		switch {
-		case v != nil:
-		case l.nested != "":
-			v = field(field(s.root, contextKey), l.nested)
-		case l.flat != "":
-			v = field(s.root, l.flat)
-			steps = steps[1:]
-		}
-		steps = steps[1:]
+// find returns where a lookup leads; 0 means that there is nothing.
+func (l *lookup) find(s *state) (ref, error) {
+	v := s.slots[l.place]
+	if l.other != placeRoot && s.slots[l.first] == 0 {
+		v = s.slots[l.other]
 	}
-	for i := range steps {
-		if v == nil {
-			return nil, nil
+	for i := range l.steps {
+		if v == 0 {
+			return 0, nil
 		}
-		st := &steps[i]
+		st := &l.steps[i]
 		if !st.indexed {
-			v = field(v, st.key)
+			v = s.field(v, st.key)
 			continue
 		}
 		var err error
 		if v, err = s.index(v, st.index); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
 	return v, nil
-}
-
-// field returns the value of a key of an object, and nil for all else. (The
-// library's own Get takes "0" for an index of an array.)
-func field(v *fastjson.Value, key string) *fastjson.Value {
-	if v == nil || v.Type() != fastjson.TypeObject {
-		return nil
-	}
-	o, err := v.Object()
-	if err != nil {
-		return nil
-	}
-	return o.Get(key)
 }

@@ -3,8 +3,6 @@ package distiller
 import (
 	"strings"
 	"testing"
-
-	"github.com/valyala/fastjson"
 )
 
 const pathDocument = `{
@@ -142,16 +140,28 @@ func TestPathNestedContext(t *testing.T) {
 	}
 }
 
+// reading is the state in which paths are evaluated.
+func reading(t *testing.T, o *outline, text string) *state {
+	t.Helper()
+	s := &state{}
+	s.document = &s.outer
+	if err := s.scan([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	s.slots = o.locate(s.document, nil)
+	return s
+}
+
 func findAll(t *testing.T, source, document string) string {
 	t.Helper()
-	p, perr := compilePath(source)
+	o := newOutline()
+	p, perr := compilePath(o, source)
 	if perr != nil {
 		t.Fatalf("%s: %v", source, perr)
 	}
-	var s state
-	s.root = fastjson.MustParse(document)
-	all, err := p.all(&s)
-	first, firstErr := p.first(&s)
+	s := reading(t, o, document)
+	all, err := p.all(s)
+	first, firstErr := p.first(s)
 	if err != nil {
 		if firstErr == nil {
 			t.Errorf("%s: first finds no fault, all does: %v", source, err)
@@ -160,12 +170,12 @@ func findAll(t *testing.T, source, document string) string {
 	}
 	var out []string
 	for _, f := range all {
-		out = append(out, f.path+"="+string(appendValue(nil, f.value)))
+		out = append(out, f.path()+"="+string(s.appendValue(nil, f.value)))
 	}
 	switch {
 	case firstErr != nil:
 		t.Errorf("%s: %v", source, firstErr)
-	case len(all) == 0 && first.value != nil, len(all) > 0 && (first.value == nil || first.path != all[0].path):
+	case len(all) == 0 && first.value != 0, len(all) > 0 && (first.value == 0 || first.path() != all[0].path()):
 		t.Errorf("%s: first and all differ", source)
 	}
 	return strings.Join(out, " ")
@@ -185,17 +195,18 @@ func TestPathAlternatives(t *testing.T) {
 		{"(e[0])|(a.b)|(f[*])", "error: f[*]: a slice needs a list, found a number"},
 	} {
 		paths := strings.Fields(c.paths)
-		p, perr := compilePath(paths...)
+		o := newOutline()
+		p, perr := compilePath(o, paths...)
 		if perr != nil {
 			t.Fatal(perr)
 		}
-		s := state{root: fastjson.MustParse(pathDocument)}
-		got, err := p.first(&s)
+		s := reading(t, o, pathDocument)
+		got, err := p.first(s)
 		text := ""
 		if err != nil {
 			text = "error: " + strings.ReplaceAll(err.Error(), "(e[0])|(a.b)|(f[*]): ", "f[*]: ")
-		} else if got.value != nil {
-			text = got.path + "=" + got.value.String()
+		} else if got.value != 0 {
+			text = got.path() + "=" + string(s.appendValue(nil, got.value))
 		}
 		if text != c.want {
 			t.Errorf("%s: got %s, want %s", c.paths, text, c.want)
@@ -232,7 +243,7 @@ func TestPathFaults(t *testing.T) {
 		{strings.Repeat("(", 51) + "a" + strings.Repeat(")", 51), "at character 51: too many parentheses"},
 		{"a" + strings.Repeat(".a", 300), "at character 501: the path is too long"},
 	} {
-		_, err := compilePath(c.path)
+		_, err := compilePath(newOutline(), c.path)
 		if err == nil {
 			t.Errorf("%.40s: no error", c.path)
 		} else if err.Error() != c.want {
@@ -246,12 +257,12 @@ func TestPathVisitsAreBounded(t *testing.T) {
 	t.Parallel()
 	document := strings.Repeat(`{"a":[1,`, 60) + "1" + strings.Repeat("]}", 60)
 	for _, source := range []string{"$..*..*..*..*..*", "$..$..$..$..$", "$..`this`..`this`..`this`..`this`..`this`", "$..a where $..a..a..a..a"} {
-		p, perr := compilePath(source)
+		o := newOutline()
+		p, perr := compilePath(o, source)
 		if perr != nil {
 			t.Fatal(perr)
 		}
-		s := state{root: fastjson.MustParse(document)}
-		if _, err := p.first(&s); err == nil || !strings.Contains(err.Error(), "more than 250000 values") {
+		if _, err := p.first(reading(t, o, document)); err == nil || !strings.Contains(err.Error(), "more than 250000 values") {
 			t.Errorf("%s: %v", source, err)
 		}
 	}
@@ -263,26 +274,27 @@ func FuzzPath(f *testing.F) {
 	} {
 		f.Add(source, pathDocument)
 	}
-	f.Fuzz(func(t *testing.T, source, document string) {
-		p, perr := compilePath(source)
+	f.Fuzz(func(t *testing.T, source, text string) {
+		o := newOutline()
+		p, perr := compilePath(o, source)
 		if perr != nil {
 			if perr.offset < 0 || perr.offset > len(source) {
 				t.Errorf("fault at %d of %d bytes", perr.offset, len(source))
 			}
 			return
 		}
-		v, err := fastjson.Parse(document)
-		if err != nil || v.Type() != fastjson.TypeObject {
+		var d document
+		if d.scan([]byte(text)) != nil || d.form(root) != formObject {
 			return
 		}
-		s := state{root: v}
-		all, allErr := p.all(&s)
+		s := reading(t, o, text)
+		all, allErr := p.all(s)
 		s.visits = 0
-		first, firstErr := p.first(&s)
+		first, firstErr := p.first(s)
 		if (allErr == nil) != (firstErr == nil) {
 			t.Fatalf("all: %v, first: %v", allErr, firstErr)
 		}
-		if firstErr == nil && (len(all) == 0) != (first.value == nil) {
+		if firstErr == nil && (len(all) == 0) != (first.value == 0) {
 			t.Errorf("%d values, but the first is %v", len(all), first.value)
 		}
 	})

@@ -4,17 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/valyala/fastjson"
 )
 
 // match is a value within a notification, with the way that led to it.
 type match struct {
-	value *fastjson.Value
+	value ref
 	up    *match // nil at the top
 	step  step
 	// context stands for the object "_context" where the notification has its
-	// fields flat; there is no value then.
+	// fields flat; the value is 0 then.
 	context bool
 }
 
@@ -35,7 +33,7 @@ var errVisits = fmt.Errorf("the path leads to more than %d values", maxVisits)
 
 // evaluate finds all that a tree leads to.
 func (a *alternative) evaluate(s *state) ([]*match, error) {
-	out, err := s.find(a.tree, &match{value: s.root}, nil)
+	out, err := s.find(a.tree, &match{value: root}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.source, err)
 	}
@@ -48,7 +46,7 @@ func (a *alternative) evaluate(s *state) ([]*match, error) {
 	return kept, nil
 }
 
-func (s *state) child(m *match, v *fastjson.Value, st step) (*match, error) {
+func (s *state) child(m *match, v ref, st step) (*match, error) {
 	if s.visits++; s.visits > maxVisits {
 		return nil, errVisits
 	}
@@ -80,7 +78,7 @@ func (s *state) find(n *node, m *match, out []*match) ([]*match, error) {
 			return out, nil
 		}
 		v, err := s.index(m.value, n.index)
-		if err != nil || v == nil {
+		if err != nil || v == 0 {
 			return out, err
 		}
 		c, err := s.child(m, v, step{index: n.index, indexed: true})
@@ -138,7 +136,7 @@ func (s *state) intersect(n *node, m *match, left, out []*match) ([]*match, erro
 	if err != nil {
 		return nil, err
 	}
-	in := make(map[*fastjson.Value]bool, len(right))
+	in := make(map[ref]bool, len(right))
 	for _, r := range right {
 		in[r.value] = true
 	}
@@ -163,14 +161,11 @@ func (s *state) descend(n *node, m *match, out []*match) ([]*match, error) {
 	return out, err
 }
 
-// children visits the values in an object or array, in the order written.
+// children visits the values in an object or a list, in the order written.
 func (s *state) children(m *match, visit func(*match) error) error {
-	if m.value == nil {
-		return nil
-	}
-	switch m.value.Type() {
-	case fastjson.TypeArray:
-		for i, v := range m.value.GetArray() {
+	switch s.form(m.value) {
+	case formList:
+		for i, v := range s.items(m.value) {
 			c, err := s.child(m, v, step{index: i, indexed: true})
 			if err == nil {
 				err = visit(c)
@@ -179,18 +174,16 @@ func (s *state) children(m *match, visit func(*match) error) error {
 				return err
 			}
 		}
-	case fastjson.TypeObject:
-		var err error
-		m.value.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-			var c *match
-			if err == nil {
-				c, err = s.child(m, v, step{key: string(key)})
-			}
+	case formObject:
+		for key, v := range s.members(m.value) {
+			c, err := s.child(m, v, step{key: string(s.bytes(key))})
 			if err == nil {
 				err = visit(c)
 			}
-		})
-		return err
+			if err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -200,7 +193,7 @@ func (s *state) fields(n *node, m *match, out []*match) ([]*match, error) {
 	case m.context:
 		return s.contextFields(n, m, out)
 	case n.all:
-		if m.value.Type() != fastjson.TypeObject {
+		if s.form(m.value) != formObject {
 			return out, nil
 		}
 		err := s.children(m, func(c *match) error {
@@ -210,15 +203,15 @@ func (s *state) fields(n *node, m *match, out []*match) ([]*match, error) {
 		return out, err
 	}
 	for _, name := range n.names {
-		v := field(m.value, name)
-		if v == nil && m.up == nil {
+		v := s.field(m.value, name)
+		if v == 0 && m.up == nil {
 			if nested, ok := strings.CutPrefix(name, contextKey+"_"); ok {
-				v = field(field(m.value, contextKey), nested)
+				v = s.field(s.field(m.value, contextKey), nested)
 			} else if name == contextKey {
 				out = append(out, &match{up: m, step: step{key: name}, context: true})
 			}
 		}
-		if v == nil {
+		if v == 0 {
 			continue
 		}
 		c, err := s.child(m, v, step{key: name})
@@ -232,16 +225,16 @@ func (s *state) fields(n *node, m *match, out []*match) ([]*match, error) {
 
 // contextFields finds the fields of a context whose fields are flat.
 func (s *state) contextFields(n *node, m *match, out []*match) ([]*match, error) {
-	var err error
-	s.root.GetObject().Visit(func(key []byte, v *fastjson.Value) {
-		name, ok := strings.CutPrefix(string(key), contextKey+"_")
-		if !ok || err != nil || !n.all && !slices.Contains(n.names, name) {
-			return
+	for key, v := range s.members(root) {
+		name, ok := strings.CutPrefix(string(s.bytes(key)), contextKey+"_")
+		if !ok || !n.all && !slices.Contains(n.names, name) {
+			continue
 		}
-		var c *match
-		if c, err = s.child(m, v, step{key: name}); err == nil {
-			out = append(out, c)
+		c, err := s.child(m, v, step{key: name})
+		if err != nil {
+			return nil, err
 		}
-	})
-	return out, err
+		out = append(out, c)
+	}
+	return out, nil
 }

@@ -4,53 +4,52 @@ import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
-
-	"github.com/valyala/fastjson"
 )
 
-// index returns the item of an array or the character of a text. Beyond the
-// end is nothing. It is an error to index what has no order: a number, a
-// boolean, null, or an object that is not known to be too small.
-func (s *state) index(v *fastjson.Value, i int) (*fastjson.Value, error) {
-	switch v.Type() {
-	case fastjson.TypeArray:
-		items := v.GetArray()
+// index returns the item of a list or the character of a text. Beyond the end
+// is nothing. It is an error to index what has no order: a number, a boolean,
+// null, or an object that is not known to be too small.
+func (s *state) index(v ref, i int) (ref, error) {
+	switch s.form(v) {
+	case formList:
+		n := s.len(v)
 		switch {
-		case i >= len(items):
-			return nil, nil
-		case i < -len(items):
-			return nil, fmt.Errorf("there is no item [%d] in a list of %d", i, len(items))
+		case i >= n:
+			return 0, nil
+		case i < -n:
+			return 0, fmt.Errorf("there is no item [%d] in a list of %d", i, n)
 		case i < 0:
-			i += len(items)
+			i += n
 		}
-		return items[i], nil
-	case fastjson.TypeString:
-		return s.character(string(v.GetStringBytes()), i)
-	case fastjson.TypeObject:
-		if i >= v.GetObject().Len() {
-			return nil, nil
+		return s.item(v, i), nil
+	case formText:
+		return s.character(v, i)
+	case formObject:
+		if i >= s.len(v) {
+			return 0, nil
 		}
 	}
-	return nil, fmt.Errorf("[%d] needs a list, found %s", i, describe(v))
+	return 0, fmt.Errorf("[%d] needs a list, found %s", i, s.describe(v))
 }
 
-func (s *state) character(text string, i int) (*fastjson.Value, error) {
-	n := utf8.RuneCountInString(text)
+func (s *state) character(v ref, i int) (ref, error) {
+	text := s.bytes(v)
+	n := utf8.RuneCount(text)
 	switch {
 	case i >= n:
-		return nil, nil
+		return 0, nil
 	case i < -n:
-		return nil, fmt.Errorf("there is no character [%d] in a text of %d", i, n)
+		return 0, fmt.Errorf("there is no character [%d] in a text of %d", i, n)
 	case i < 0:
 		i += n
 	}
-	for at := range text {
-		if i--; i < 0 {
-			_, width := utf8.DecodeRuneInString(text[at:])
-			return s.arena.NewString(text[at : at+width]), nil
-		}
+	at := 0
+	for ; i > 0; i-- {
+		_, width := utf8.DecodeRune(text[at:])
+		at += width
 	}
-	return nil, nil
+	_, width := utf8.DecodeRune(text[at:])
+	return s.piece(v, at, at+width), nil
 }
 
 // slice finds a part of a list. An object, a text, an integer or a boolean is
@@ -59,24 +58,38 @@ func (s *state) slice(n *node, m *match, out []*match) ([]*match, error) {
 	if m.context {
 		return out, nil
 	}
-	items := []*fastjson.Value{m.value}
-	switch m.value.Type() {
-	case fastjson.TypeArray:
-		items = m.value.GetArray()
-	case fastjson.TypeNull:
+	one := func(i int, v ref) error {
+		c, err := s.child(m, v, step{index: i, indexed: true})
+		out = append(out, c)
+		return err
+	}
+	switch s.form(m.value) {
+	case formList:
+		length := s.len(m.value)
+		start, end := bound(n.start, 0, length), bound(n.end, length, length)
+		for i, item := range s.items(m.value) {
+			if i >= end {
+				break
+			}
+			if i < start {
+				continue
+			}
+			if err := one(i, item); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case formNull:
 		return nil, errors.New("a slice needs a list, found null")
-	case fastjson.TypeNumber:
-		if !isInteger(m.value) {
-			return nil, fmt.Errorf("a slice needs a list, found %s", describe(m.value))
+	case formNumber:
+		if !isIntegerText(string(s.bytes(m.value))) {
+			return nil, fmt.Errorf("a slice needs a list, found %s", s.describe(m.value))
 		}
 	}
-	start, end := bound(n.start, 0, len(items)), bound(n.end, len(items), len(items))
-	for i := start; i < end; i++ {
-		c, err := s.child(m, items[i], step{index: i, indexed: true})
-		if err != nil {
+	if bound(n.start, 0, 1) < bound(n.end, 1, 1) {
+		if err := one(0, m.value); err != nil {
 			return nil, err
 		}
-		out = append(out, c)
 	}
 	return out, nil
 }

@@ -26,9 +26,9 @@ type node struct {
 	start, end  *int     // opSlice
 }
 
-// binary gives the signs with two sides, and how strongly they bind. This is
+// infix gives the signs with two sides, and how strongly they bind. This is
 // the precedence of jsonpath_rw, surprising as it is: a|b.c is (a|b).c.
-var binary = map[string]struct {
+var infix = map[string]struct {
 	op    op
 	binds int
 }{
@@ -106,7 +106,7 @@ func (p *pathParser) expression(binds int) (*node, *pathError) {
 			left = &node{op: opChild, left: left, right: right}
 			continue
 		}
-		sign, ok := binary[t.text]
+		sign, ok := infix[t.text]
 		if !ok || sign.binds <= binds {
 			return left, nil
 		}

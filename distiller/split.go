@@ -60,13 +60,27 @@ func (s *split) Value(matches []Match) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pieces := strings.SplitN(toText(v), s.separator, s.pieces)
-	i := s.segment
+	rest, i := toText(v), s.segment
 	if i < 0 {
-		i += len(pieces)
+		n := strings.Count(rest, s.separator) + 1
+		if s.pieces >= 0 {
+			n = min(n, s.pieces)
+		}
+		if i += n; i < 0 {
+			return nil, nil
+		}
 	}
-	if i < 0 || i >= len(pieces) {
-		return nil, nil
+	for n := 0; ; n++ {
+		piece, after, more := strings.Cut(rest, s.separator)
+		if n+1 == s.pieces {
+			piece, more = rest, false
+		}
+		switch {
+		case n == i:
+			return piece, nil
+		case !more:
+			return nil, nil
+		}
+		rest = after
 	}
-	return pieces[i], nil
 }

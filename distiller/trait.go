@@ -10,19 +10,14 @@ type trait struct {
 }
 
 // defaultTraits are in every event whose definition has none of that name.
-var defaultTraits = []namedTrait{
-	{"request_id", &trait{path: mustCompile("_context_request_id")}},
-	{"service", &trait{path: mustCompile("publisher_id")}},
+var defaultTraits = []struct {
+	name  string
+	paths []string
+}{
+	{"request_id", []string{"_context_request_id"}},
+	{"service", []string{"publisher_id"}},
 	// The original knew the first two; services now send the third.
-	{"tenant_id", &trait{path: mustCompile("payload.tenant_id", "_context_tenant", "_context_project_id")}},
-}
-
-func mustCompile(sources ...string) *path {
-	p, err := compilePath(sources...)
-	if err != nil {
-		panic(err)
-	}
-	return p
+	{"tenant_id", []string{"payload.tenant_id", "_context_tenant", "_context_project_id"}},
 }
 
 // extract returns the trait's value; nil means that there is none.
@@ -34,13 +29,16 @@ func (t *trait) extract(s *state) (any, *Error) {
 	if err != nil {
 		return nil, &Error{Reason: err}
 	}
-	if f.value == nil {
+	if f.value == 0 {
 		return nil, nil
 	}
-	v := fromJSON(f.value)
+	if out := t.typ.quick(s, f.value); out != nil {
+		return out, nil
+	}
+	v := s.decode(f.value)
 	out, err := t.finish(v)
 	if err != nil {
-		return nil, &Error{Path: f.path, Value: v.String(), Reason: err}
+		return nil, &Error{Path: f.path(), Value: v.String(), Reason: err}
 	}
 	return out, nil
 }
@@ -64,15 +62,26 @@ func (t *trait) plug(s *state) (any, *Error) {
 	if err != nil {
 		return nil, &Error{Reason: err}
 	}
-	matches := make([]Match, len(all))
-	for i, f := range all {
-		matches[i] = Match{Path: f.path, Value: toAny(f.value)}
+	matches := s.matches[:0]
+	for _, f := range all {
+		m := Match{Path: f.path()}
+		if s.form(f.value) == formText {
+			m.Value = s.texts.value(s.bytes(f.value))
+		} else {
+			m.Value = s.toAny(f.value)
+		}
+		matches = append(matches, m)
 	}
+	s.matches = matches
+	defer func() { // what the memory is kept for is not its content
+		clear(matches)
+		clear(all)
+	}()
 	refuse := func(err error) *Error {
 		if len(all) == 0 {
 			return &Error{Reason: err}
 		}
-		return &Error{Path: all[0].path, Value: fromJSON(all[0].value).String(), Reason: err}
+		return &Error{Path: all[0].path(), Value: s.decode(all[0].value).String(), Reason: err}
 	}
 	result, err := callPlugin(t.plugin, matches)
 	if err != nil {
@@ -80,6 +89,9 @@ func (t *trait) plug(s *state) (any, *Error) {
 	}
 	if result == nil {
 		return nil, nil
+	}
+	if _, ok := result.(string); ok && t.typ == Text {
+		return result, nil
 	}
 	v, err := fromAny(result)
 	if err != nil {

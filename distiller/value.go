@@ -1,14 +1,13 @@
 package distiller
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/valyala/fastjson"
 )
 
 // kind is what a value is, as far as conversions care.
@@ -33,19 +32,17 @@ type value struct {
 	time time.Time
 }
 
-func fromJSON(v *fastjson.Value) value {
-	switch v.Type() {
-	case fastjson.TypeString:
-		return value{kind: kindText, text: string(v.GetStringBytes())}
-	case fastjson.TypeNumber:
-		if n, err := v.Int64(); err == nil {
-			return value{kind: kindInt, n: n}
-		}
-		return numberText(string(v.MarshalTo(nil)))
-	case fastjson.TypeTrue, fastjson.TypeFalse:
-		return value{kind: kindBool, flag: v.Type() == fastjson.TypeTrue}
+// decode copies a value out of the document.
+func (d *document) decode(v ref) value {
+	switch d.form(v) {
+	case formText:
+		return value{kind: kindText, text: string(d.bytes(v))}
+	case formNumber:
+		return numberText(string(d.bytes(v)))
+	case formTrue, formFalse:
+		return value{kind: kindBool, flag: d.form(v) == formTrue}
 	}
-	return value{kind: kindOther, text: string(appendValue(nil, v))}
+	return value{kind: kindOther, text: string(d.appendValue(nil, v))}
 }
 
 // fromAny takes what a plugin returned.
@@ -111,38 +108,36 @@ func (v value) String() string {
 }
 
 // describe names a JSON value's type, to stand after "found".
-func describe(v *fastjson.Value) string {
-	switch v.Type() {
-	case fastjson.TypeObject:
+func (d *document) describe(v ref) string {
+	switch d.form(v) {
+	case formObject:
 		return "an object"
-	case fastjson.TypeArray:
+	case formList:
 		return "a list"
-	case fastjson.TypeString:
+	case formText:
 		return "a text"
-	case fastjson.TypeNumber:
+	case formNumber:
 		return "a number"
-	case fastjson.TypeNull:
+	case formNull:
 		return "null"
 	}
 	return "a boolean"
 }
 
-func isInteger(v *fastjson.Value) bool { return isIntegerText(string(v.MarshalTo(nil))) }
-
 func isIntegerText(s string) bool { return !strings.ContainsAny(s, ".eENnIi") }
 
 // toAny gives a value to a plugin: a text, an int64, a float64, a boolean,
 // []any or map[string]any, and a json.Number where an integer is too large.
-func toAny(v *fastjson.Value) any {
-	switch v.Type() {
-	case fastjson.TypeString:
-		return string(v.GetStringBytes())
-	case fastjson.TypeTrue:
+func (d *document) toAny(v ref) any {
+	switch d.form(v) {
+	case formText:
+		return string(d.bytes(v))
+	case formTrue:
 		return true
-	case fastjson.TypeFalse:
+	case formFalse:
 		return false
-	case fastjson.TypeNumber:
-		switch n := fromJSON(v); n.kind {
+	case formNumber:
+		switch n := d.decode(v); n.kind {
 		case kindInt:
 			return n.n
 		case kindLargeInt:
@@ -151,17 +146,17 @@ func toAny(v *fastjson.Value) any {
 			f, _ := strconv.ParseFloat(n.text, 64) // beyond the range it is infinite
 			return f
 		}
-	case fastjson.TypeArray:
-		items := v.GetArray()
-		out := make([]any, len(items))
-		for i, item := range items {
-			out[i] = toAny(item)
+	case formList:
+		out := make([]any, d.len(v))
+		for i, item := range d.items(v) {
+			out[i] = d.toAny(item)
 		}
 		return out
-	case fastjson.TypeObject:
-		o := v.GetObject()
-		out := make(map[string]any, o.Len())
-		o.Visit(func(key []byte, v *fastjson.Value) { out[string(key)] = toAny(v) })
+	case formObject:
+		out := make(map[string]any, d.len(v))
+		for key, value := range d.members(v) {
+			out[string(d.bytes(key))] = d.toAny(value)
+		}
 		return out
 	}
 	return nil
@@ -169,52 +164,57 @@ func toAny(v *fastjson.Value) any {
 
 // appendValue writes compact JSON with sorted keys and numbers as they came,
 // so that the order in which a service writes its keys makes no difference.
-// (The library's own writer makes no valid JSON of control characters.)
-func appendValue(b []byte, v *fastjson.Value) []byte {
-	switch v.Type() {
-	case fastjson.TypeString:
-		return appendQuoted(b, string(v.GetStringBytes()))
-	case fastjson.TypeArray:
+func (d *document) appendValue(b []byte, v ref) []byte {
+	switch d.form(v) {
+	case formText:
+		return appendQuoted(b, string(d.bytes(v)))
+	case formList:
 		b = append(b, '[')
-		for i, item := range v.GetArray() {
+		for i, item := range d.items(v) {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendValue(b, item)
+			b = d.appendValue(b, item)
 		}
 		return append(b, ']')
-	case fastjson.TypeObject:
-		o := v.GetObject()
-		keys := make([]string, 0, o.Len())
-		o.Visit(func(key []byte, _ *fastjson.Value) { keys = append(keys, string(key)) })
-		slices.Sort(keys)
-		keys = slices.Compact(keys)
+	case formObject:
+		keys := make([]ref, 0, d.len(v))
+		for key := range d.members(v) {
+			keys = append(keys, key)
+		}
+		// Where a key comes twice, the first counts.
+		slices.SortStableFunc(keys, func(k, l ref) int { return bytes.Compare(d.bytes(k), d.bytes(l)) })
+		keys = slices.CompactFunc(keys, func(k, l ref) bool { return bytes.Equal(d.bytes(k), d.bytes(l)) })
 		b = append(b, '{')
 		for i, key := range keys {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = append(appendQuoted(b, key), ':')
-			b = appendValue(b, o.Get(key))
+			b = append(appendQuoted(b, string(d.bytes(key))), ':')
+			b = d.appendValue(b, key+1)
 		}
 		return append(b, '}')
 	}
-	return v.MarshalTo(b)
+	return append(b, d.bytes(v)...)
 }
 
 const hexDigits = "0123456789abcdef"
 
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
+	done := 0
 	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < 0x20:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		default:
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(append(b, s[done:i]...), '\\')
+		if c < 0x20 {
+			b = append(b, 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		} else {
 			b = append(b, c)
 		}
+		done = i + 1
 	}
-	return append(b, '"')
+	return append(append(b, s[done:]...), '"')
 }
