@@ -9,6 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/store"
 )
@@ -113,6 +117,86 @@ func ExampleTriggerManager_AddEvents() {
 	// 1 stored <nil>
 	// 1 duplicate <nil>
 	// 2 failed invalid event "2": timestamp is missing
+}
+
+// An order and the event that tells of it are stored together or not at all, in
+// the host's own transaction.
+func ExampleTriggerManager_AddEventTx() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "winchester")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	dsn := "file:" + filepath.Join(dir, "shop.db") + "?_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate"
+	db, err := gorm.Open(sqlite.Open(dsn), &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		panic(err)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		panic(err)
+	}
+	defer pool.Close()
+	type Order struct {
+		ID   int
+		Item string
+	}
+	if err := db.AutoMigrate(&Order{}); err != nil {
+		panic(err)
+	}
+	st, err := store.New(ctx, db, store.Options{Migrate: true, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		panic(err)
+	}
+	engine, err := winchester.New(winchester.Config{
+		Store: st,
+		Triggers: []winchester.TriggerDefinition{{
+			Name: "unpaid", DistinguishedBy: winchester.By("order_id"), MatchCriteria: []winchester.Criterion{{EventTypes: []string{"order.*"}}},
+			FireCriteria: []winchester.Criterion{{EventTypes: []string{"order.paid"}}}, Expiration: "$first + 1d", ExpirePipeline: "remind",
+		}},
+		Pipelines: []winchester.PipelineDefinition{{Name: "remind"}},
+	})
+	if err != nil {
+		panic(err)
+	}
+
+	place := func(item string, stock int) error {
+		var result winchester.Result
+		err := db.Transaction(func(db *gorm.DB) (err error) {
+			order := Order{Item: item}
+			if err := db.Create(&order).Error; err != nil {
+				return err
+			}
+			result, err = engine.AddEventTx(ctx, st.Tx(db), winchester.Event{
+				MessageID: fmt.Sprint("placed-", order.ID), EventType: "order.placed", Timestamp: time.Now(),
+				Traits: winchester.Traits{"order_id": order.ID},
+			})
+			if err == nil && stock == 0 {
+				err = errors.New("sold out: " + item)
+			}
+			return err
+		})
+		if err == nil {
+			engine.Committed(ctx, result)
+		}
+		return err
+	}
+	fmt.Println(place("kettle", 3))
+	fmt.Println(place("teapot", 0))
+	var orders int64
+	if err := db.Model(&Order{}).Count(&orders).Error; err != nil {
+		panic(err)
+	}
+	events, err := st.CountEvents(ctx, winchester.EventQuery{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(orders, "order,", events, "event,", engine.Stats().Saved, "counted")
+	// Output:
+	// <nil>
+	// sold out: teapot
+	// 1 order, 1 event, 1 counted
 }
 
 // Faults of a definition are reported together, each with what was probably

@@ -101,7 +101,7 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 		}
 		for _, r := range runs {
 			if r.err == nil {
-				if err := r.commitTx(tx); err != nil {
+				if err := r.commitTx(ctx, tx); err != nil {
 					return &faultError{err}
 				}
 			}
@@ -124,13 +124,13 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 	return nil
 }
 
-func (r *run) commitTx(tx Tx) error {
+func (r *run) commitTx(ctx context.Context, tx Tx) error {
 	for i, h := range r.handlers {
 		h, ok := h.(TxHandler)
 		if !ok {
 			continue
 		}
-		_, err := guard(r.names[i]+": commit in transaction", func() (struct{}, error) { return struct{}{}, h.CommitTx(r.ctx, tx) })
+		_, err := guard(r.names[i]+": commit in transaction", func() (struct{}, error) { return struct{}{}, h.CommitTx(ctx, tx) })
 		if err != nil {
 			return err
 		}

@@ -47,6 +47,7 @@ type TriggerManager struct {
 	log       *slog.Logger
 	debug     debuggers
 	stats     ingestStats
+	group     group // of the calls of AddEvent
 
 	mu       sync.Mutex // serialises changes of what follows
 	triggers atomic.Pointer[triggerSet]
@@ -116,6 +117,8 @@ type Result struct {
 	Err error
 	// Streams are those that the event joined, in the order of the triggers.
 	Streams []Joined
+
+	filed *filedTx // of AddEventTx
 }
 
 // Joined tells of a stream that an event joined.
@@ -141,38 +144,135 @@ type Joined struct {
 // reached the stream gets its fire time. A stream that has fired or expired
 // takes no more events: what comes later opens a new one.
 //
-// Not to be called from within a handler's CommitTx; a pipeline's new events
-// are what HandleEvents returns.
+// Calls that come while another one's transaction is under way share the next
+// transaction: the more goroutines add events, the more go into each. That adds
+// no waiting, and makes no difference but to speed. Each call has its own result,
+// and an event fails by its own fault only. A call whose ctx ends returns at once;
+// an event whose transaction had not begun by then is not stored. What one
+// goroutine adds is filed in the order in which it does so. A transaction that is
+// shared ends with context.DeadlineExceeded after half a minute.
+//
+// Not to be called from within a handler's CommitTx, where a pipeline's new
+// events are what HandleEvents returns, nor while the host has a transaction of
+// its own open, for which there is AddEventTx: it may wait for that one's end.
 func (m *TriggerManager) AddEvent(ctx context.Context, event Event) (Result, error) {
-	results, err := m.AddEvents(ctx, []Event{event})
-	if err != nil {
-		return Result{MessageID: event.MessageID, EventType: event.EventType, Outcome: OutcomeFailed, Err: err}, err
+	m.stats.received.Add(1)
+	b := newBatch(m, []Event{event})
+	if len(b.items) == 0 { // it is invalid, which needs no transaction
+		b.settle(ctx)
+		return b.results[0], b.results[0].Err
 	}
-	return results[0], results[0].Err
+	return m.group.add(ctx, b)
 }
 
-// AddEvents is AddEvent for many, in one transaction and in the order given.
-// It returns one result an event. An event that is invalid fails alone; its
-// result says why. An error means that the transaction failed and that none of
-// the events was stored.
+// AddEvents is AddEvent for many, in one transaction of their own and in the
+// order given. It returns one result an event. An event that is invalid fails
+// alone; its result says why. An error means that the transaction failed and that
+// none of the events was stored.
 func (m *TriggerManager) AddEvents(ctx context.Context, events []Event) ([]Result, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
 	m.stats.received.Add(int64(len(events)))
 	b := newBatch(m, events)
-	for {
-		err := transact(ctx, m.store, func(tx Tx) error { return b.file(ctx, tx) })
-		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
-			b.leaveOut(unfit) // it fails alone; the others get another transaction
+	if err := b.add(ctx); err != nil {
+		m.stats.failed.Add(int64(len(events)))
+		return nil, fmt.Errorf("add events: %w", err)
+	}
+	return b.results, nil
+}
+
+// AddEventTx is AddEvent in a transaction that the host has begun, on the
+// database of the engine's store: the event is there, and in its streams, if the
+// host commits, and otherwise not at all. Package store makes a Tx of the host's
+// transaction: see Store.Tx there. After the commit, tell Committed.
+//
+// After an error the host must roll back. One that is ErrInvalidEvent comes again
+// for as long as the event is the same. After ErrConflict the host may run its
+// whole transaction again. A duplicate is no error.
+//
+// Until it ends, the host's transaction keeps others from the streams that the
+// event joined, and on SQLite from writing at all: add events last, and end it
+// soon. A transaction with several events should add them in one call of
+// AddEventsTx, which locks their streams in an order that all share; with several
+// calls two transactions may wait for each other until one of them gets
+// ErrConflict.
+func (m *TriggerManager) AddEventTx(ctx context.Context, tx Tx, event Event) (Result, error) {
+	results, err := m.AddEventsTx(ctx, tx, []Event{event})
+	if err != nil {
+		return Result{MessageID: event.MessageID, EventType: event.EventType, Outcome: OutcomeFailed, Err: err}, err
+	}
+	return results[0], nil
+}
+
+// AddEventsTx is AddEventTx for many, in the order given. It returns one result
+// an event. Unlike with AddEvents none fails alone: leaving out an event that
+// cannot be stored is for the host to decide, whose rows may depend on it. The
+// error then is ErrInvalidEvent and names all of them that were found.
+func (m *TriggerManager) AddEventsTx(ctx context.Context, tx Tx, events []Event) ([]Result, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	b := newBatch(m, events)
+	err := b.faults()
+	if err == nil {
+		err = b.file(ctx, tx)
+	}
+	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+		b.leaveOut(unfit)
+		err = b.faults()
+	}
+	if err != nil {
+		if !errors.Is(err, ErrConflict) { // that one's events come again
+			m.stats.received.Add(int64(len(events)))
+			m.stats.failed.Add(int64(len(events)))
+		}
+		return nil, fmt.Errorf("add events: %w", err)
+	}
+	filed := &filedTx{batch: b}
+	for i := range b.results {
+		b.results[i].filed = filed
+	}
+	return b.results, nil
+}
+
+// faults are the errors of the events that cannot be stored.
+func (b *batch) faults() error {
+	var faults []error
+	for i := range b.results {
+		faults = append(faults, b.results[i].Err)
+	}
+	return errors.Join(faults...)
+}
+
+// filedTx is what a call of AddEventsTx has done, in a transaction whose end is
+// not known yet.
+type filedTx struct {
+	batch *batch
+	once  sync.Once
+}
+
+// Committed tells that the host has committed the transaction in which AddEventTx
+// or AddEventsTx gave these results. Workers of this engine then wake up for the
+// streams that the events joined, and the statistics and debug counters count
+// the events. Without it nothing is lost but those counts and some time: workers
+// find the streams when they look by themselves, after
+// PipelineConfig.PollInterval at the latest. Those of other processes hear of the
+// commit from the database, if it can tell them.
+//
+// It counts each call of those methods once, however many of its results it is
+// given, and ignores the results of other methods and of other engines. After a
+// rollback there is nothing to tell.
+func (m *TriggerManager) Committed(ctx context.Context, results ...Result) {
+	for i := range results {
+		filed := results[i].filed
+		if filed == nil || filed.batch.m != m {
 			continue
 		}
-		if err != nil {
-			m.stats.failed.Add(int64(len(events)))
-			return nil, fmt.Errorf("add events: %w", err)
-		}
-		b.settle(ctx)
-		return b.results, nil
+		filed.once.Do(func() {
+			m.stats.received.Add(int64(len(filed.batch.events)))
+			filed.batch.settle(ctx)
+		})
 	}
 }
 

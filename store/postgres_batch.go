@@ -155,7 +155,7 @@ func columnsOf(n int, stream func(i int) *winchester.Stream) (*streamArrays, err
 	for i := range n {
 		s := stream(i)
 		fireDue, expireDue := s.Schedule()
-		c.ids[i], c.serials[i], c.states[i], c.attempts[i] = s.ID, int64(s.StateSerialNo), int32(s.State), int32(s.Attempt)
+		c.ids[i], c.serials[i], c.states[i], c.attempts[i] = s.ID, s.StateSerialNo, int32(s.State), int32(s.Attempt)
 		c.openKeys[i], c.owners[i], c.committed[i], c.errors[i] = openKeyText(s), s.Owner, s.Committed, s.LastError
 		c.first[i], c.last[i], c.fire[i], c.expire[i] = timeOrNull(s.FirstEvent), timeOrNull(s.LastEvent), timeOrNull(s.FireTimestamp), timeOrNull(s.ExpireTimestamp)
 		c.fireDue[i], c.expireDue[i], c.failed[i] = timeOrNull(fireDue), timeOrNull(expireDue), timeOrNull(s.LastErrorAt)
@@ -213,7 +213,7 @@ func (d postgresDialect) changeStreams(ctx context.Context, conn gorm.ConnPool, 
 	ids := make([]int64, len(changes))
 	for i := range changes {
 		ids[i] = changes[i].Stream.ID
-		before[ids[i]] = int64(changes[i].SerialBefore)
+		before[ids[i]] = changes[i].SerialBefore
 	}
 	err := eachOf(ctx, conn, func(row scanner) error {
 		var id, serial int64
@@ -277,7 +277,7 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		due, other, state = other, due, winchester.StateExpiring
 		condition, at = "expire_due < ? AND (fire_due IS NULL OR fire_due >= ?)", []any{c.Now, c.Now} // what can fire does
 	}
-	values := append(at, c.Limit, int64(state), int64(state), c.Owner, c.LeaseUntil)
+	values := slices.Concat(at, []any{c.Limit, int64(state), int64(state), c.Owner, c.LeaseUntil})
 	var out []claimed
 	err := each(write.Raw("WITH due AS MATERIALIZED (SELECT id AS due_id FROM "+t.streams+" WHERE "+condition+
 		" ORDER BY "+due+", id LIMIT ? FOR UPDATE SKIP LOCKED) "+

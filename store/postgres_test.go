@@ -1,7 +1,10 @@
 package store_test
 
 import (
+	"errors"
+	"os"
 	"testing"
+	"time"
 
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -57,5 +60,40 @@ func TestConformancePostgres(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, func(t *testing.T) winchester.Store { return open(t) })
 		})
+	}
+}
+
+// TestConformancePgBouncer: behind a pooler that gives the server's connection
+// to another client with each transaction.
+func TestConformancePgBouncer(t *testing.T) {
+	t.Parallel()
+	url := os.Getenv("WINCHESTER_PGBOUNCER")
+	if url == "" {
+		t.Skip("no PgBouncer: set WINCHESTER_PGBOUNCER to the URL of one that pools transactions in front of the server of WINCHESTER_POSTGRES")
+	}
+	url = testdb.WithParameter(url, "default_query_exec_mode=exec")
+	storetest.Run(t, func(t *testing.T) winchester.Store {
+		return open(t, url, store.Options{Schema: testdb.Schema(t), Migrate: true, Connections: 4})
+	})
+}
+
+// TestListeningBehindPgBouncer: notifications do not come through, which must
+// be noticed, and must leave nothing behind for other clients.
+func TestListeningBehindPgBouncer(t *testing.T) {
+	t.Parallel()
+	url := os.Getenv("WINCHESTER_PGBOUNCER")
+	if url == "" {
+		t.Skip("no PgBouncer: see TestConformancePgBouncer")
+	}
+	s := open(t, testdb.WithParameter(url, "default_query_exec_mode=exec"), store.Options{Schema: testdb.Schema(t), Migrate: true, Connections: 4})
+	woken := make(chan time.Time, 1)
+	err := s.Listen(t.Context(), func(due time.Time) { woken <- due })
+	if !errors.Is(err, errors.ErrUnsupported) {
+		t.Fatalf("Listen: %v", err)
+	}
+	select {
+	case <-woken:
+		t.Fatal("woken, although listening does not work")
+	default:
 	}
 }
