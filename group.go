@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"runtime/debug"
 	"slices"
@@ -112,6 +113,8 @@ func (g *group) join(ctx context.Context, b *batch) *member {
 		g.flights++
 		return nil
 	}
+	// The caller may leave before its event is filed, and do with it as it likes.
+	b.events[0].Traits = maps.Clone(b.events[0].Traits)
 	w := &member{ctx: ctx, batch: b, call: make(chan verdict, 1)}
 	g.queue = append(g.queue, w)
 	return w

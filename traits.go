@@ -53,11 +53,16 @@ func (t Traits) Time(name string) (time.Time, bool) { v, ok := t[name].(time.Tim
 // distinguishing trait can be.
 func (t Traits) Range(name string) (timex.Range, bool) { v, ok := t[name].(timex.Range); return v, ok }
 
-// normalize returns a copy with every value widened to the stored types, or
-// one error that names each trait that cannot be kept.
+// normalize returns the traits with every value widened to the stored types, or
+// one error that names each trait that cannot be kept. What needs no widening,
+// as most events do not, is returned as it is: a copy costs more than anything
+// else that is done with an event before it is stored.
 func (t Traits) normalize(ranges bool) (Traits, error) {
 	if len(t) == 0 {
 		return nil, nil
+	}
+	if t.isNormal() {
+		return t, nil
 	}
 	out := make(Traits, len(t))
 	var faults []error
@@ -79,6 +84,30 @@ func (t Traits) normalize(ranges bool) (Traits, error) {
 		slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	}
 	return out, errors.Join(faults...)
+}
+
+// isNormal tells whether normalize would change nothing; not if there is a range,
+// which it may refuse.
+func (t Traits) isNormal() bool {
+	for name, value := range t {
+		if !validText(name) {
+			return false
+		}
+		switch v := value.(type) {
+		case nil, bool, int64, float64:
+		case string:
+			if !utf8.ValidString(v) {
+				return false
+			}
+		case time.Time:
+			if v != microUTC(v) || !storableTime(v) { // also one with a monotonic reading, or of another location
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func normalizeValue(value any) (any, error) {

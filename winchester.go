@@ -18,7 +18,8 @@
 // # Where to read
 //
 // definition.go and criterion.go say what a trigger is, trigger.go and filing.go
-// how an event finds its streams, stream.go what states a stream goes through,
+// how an event finds its streams (group.go how calls share transactions,
+// hosttx.go how the host's are used), stream.go what states a stream goes through,
 // pipeline.go and run.go how a stream is run, workers.go and settle.go by whom
 // and with what in one transaction, handler.go what a host writes, store.go what
 // a database must do.
@@ -111,8 +112,9 @@ type Config struct {
 
 // Engine is a TriggerManager, which files events into streams, and a
 // PipelineManager, which runs the streams that are due. All its methods are
-// safe for concurrent use. From the one it has AddEvent, AddEvents,
-// AddNotification, AddNotificationMap, DeleteTrigger, Triggers and Debug; from the other RunOnce, ResetStream, Pipelines and Stats.
+// safe for concurrent use. From the one it has AddEvent, AddEvents, AddEventTx,
+// AddEventsTx, Committed, AddNotification, AddNotificationMap, DeleteTrigger,
+// Triggers and Debug; from the other RunOnce, ResetStream, Pipelines and Stats.
 type Engine struct {
 	*TriggerManager
 	*PipelineManager

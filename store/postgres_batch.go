@@ -74,21 +74,34 @@ func (postgresDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t 
 // the condition of DO UPDATE says that there is nothing to update. Going through
 // new and old keys in one order is what rules out that two transactions that
 // open streams wait for each other.
+//
+// The columns that are the same for every stream that has just been opened are
+// not sent: an array costs as much to encode as it does to insert.
 func (d postgresDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
 	sorted := slices.Clone(streams)
 	slices.SortStableFunc(sorted, func(a, b *winchester.Stream) int { return strings.Compare(a.Key, b.Key) })
-	return d.insert(ctx, conn, t, sorted, func(s *winchester.Stream) *string { return &s.Key },
-		" ON CONFLICT (open_key) DO UPDATE SET open_key = excluded.open_key WHERE false")
+	n := len(sorted)
+	names, keys, traits := make([]string, n), make([]string, n), make([]string, n)
+	f, err := filingOf(sorted)
+	if err != nil {
+		return err
+	}
+	for i, s := range sorted {
+		names[i], keys[i] = s.Name, s.Key
+		if traits[i], err = encodeTraits(s.DistinguishingTraits); err != nil {
+			return err
+		}
+	}
+	return setIDs(ctx, conn, sorted, "INSERT INTO "+t.streams+` (name, stream_key, distinguishing_traits, open_key, state, state_serial_no,
+	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, progress)
+	SELECT name, key, traits, key, $9, $10, first, last, fire, expire, fire, expire, progress
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
+	AS c (name, key, traits, first, last, fire, expire, progress)
+	ON CONFLICT (open_key) DO UPDATE SET open_key = excluded.open_key WHERE false RETURNING id, stream_key`,
+		names, keys, traits, f.first, f.last, f.fire, f.expire, f.progress, int64(winchester.StateActive), int64(0))
 }
 
-func (d postgresDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
-	return d.insert(ctx, conn, t, streams, openKeyText, "")
-}
-
-// insert inserts streams and sets the IDs of those that were.
-func (postgresDialect) insert(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream,
-	openKey func(*winchester.Stream) *string, orElse string,
-) error {
+func (postgresDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
 	if len(streams) == 0 {
 		return nil
 	}
@@ -99,11 +112,25 @@ func (postgresDialect) insert(ctx context.Context, conn gorm.ConnPool, t tables,
 	}
 	names, keys, traits, openKeys := make([]string, n), make([]string, n), make([]string, n), make([]*string, n)
 	for i, s := range streams {
-		names[i], keys[i], openKeys[i] = s.Name, s.Key, openKey(s)
-		if traits[i], err = encodeTraits(s.DistinguishingTraits, true); err != nil {
+		names[i], keys[i], openKeys[i] = s.Name, s.Key, openKeyText(s)
+		if traits[i], err = encodeTraits(s.DistinguishingTraits); err != nil {
 			return err
 		}
 	}
+	return setIDs(ctx, conn, streams, "INSERT INTO "+t.streams+` (name, stream_key, distinguishing_traits, open_key, state, state_serial_no,
+	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due,
+	owner, attempt, committed, last_error, last_error_at, progress)
+	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[],
+	$7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+	$13::text[], $14::int[], $15::text[], $16::text[], $17::timestamptz[], $18::text[]) RETURNING id, stream_key`,
+		names, keys, traits, openKeys, c.states, c.serials,
+		c.first, c.last, c.fire, c.expire, c.fireDue, c.expireDue,
+		c.owners, c.attempts, c.committed, c.errors, c.failed, c.progress)
+}
+
+// setIDs runs a statement that inserts streams and sets the IDs of those that
+// were.
+func setIDs(ctx context.Context, conn gorm.ConnPool, streams []*winchester.Stream, query string, values ...any) error {
 	// The rows come back in the order they went in, without those that were not
 	// inserted.
 	at := 0
@@ -113,24 +140,39 @@ func (postgresDialect) insert(ctx context.Context, conn gorm.ConnPool, t tables,
 		if err := row.Scan(&id, &key); err != nil {
 			return err
 		}
-		for at < n && streams[at].Key != key {
+		for at < len(streams) && streams[at].Key != key {
 			at++
 		}
-		if at == n {
+		if at == len(streams) {
 			return fmt.Errorf("PostgreSQL returned the key %s out of turn", key)
 		}
 		streams[at].ID = id
 		at++
 		return nil
-	}, "INSERT INTO "+t.streams+` (name, stream_key, distinguishing_traits, open_key, state, state_serial_no,
-	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due,
-	owner, attempt, committed, last_error, last_error_at, progress)
-	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[],
-	$7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-	$13::text[], $14::int[], $15::text[], $16::text[], $17::timestamptz[], $18::text[])`+orElse+` RETURNING id, stream_key`,
-		names, keys, traits, openKeys, c.states, c.serials,
-		c.first, c.last, c.fire, c.expire, c.fireDue, c.expireDue,
-		c.owners, c.attempts, c.committed, c.errors, c.failed, c.progress)
+	}, query, values...)
+}
+
+// filingArrays are the columns of streams that filing changes, as arrays.
+type filingArrays struct {
+	ids, serials              []int64
+	first, last, fire, expire []*time.Time
+	progress                  []string
+}
+
+func filingOf(streams []*winchester.Stream) (f filingArrays, err error) {
+	n := len(streams)
+	f.ids, f.serials, f.progress = make([]int64, n), make([]int64, n), make([]string, n)
+	times := make([]*time.Time, 4*n)
+	f.first, f.last, f.fire, f.expire = times[:n], times[n:2*n], times[2*n:3*n], times[3*n:]
+	for i, s := range streams {
+		f.ids[i], f.serials[i] = s.ID, s.StateSerialNo
+		f.first[i], f.last[i] = timeOrNull(s.FirstEvent), timeOrNull(s.LastEvent)
+		f.fire[i], f.expire[i] = timeOrNull(s.FireTimestamp), timeOrNull(s.ExpireTimestamp)
+		if f.progress[i], err = encodeProgress(s.Progress); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
 }
 
 // streamArrays are the columns of streams that change, as arrays.
@@ -181,21 +223,27 @@ func timeOrNull(t time.Time) *time.Time {
 	return &t
 }
 
+// refileStreams: the streams are active, so that they are due when they fire or
+// expire.
 func (postgresDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) (unchanged int, err error) {
 	if len(streams) == 0 {
 		return 0, nil
 	}
-	c, err := columnsOf(len(streams), func(i int) *winchester.Stream { return streams[i] })
+	f, err := filingOf(streams)
 	if err != nil {
 		return 0, err
 	}
-	r, err := conn.ExecContext(ctx, "UPDATE "+t.streams+` AS s SET open_key = c.open_key, first_event = c.first_event, last_event = c.last_event,
-	fire_timestamp = c.fire_timestamp, expire_timestamp = c.expire_timestamp, fire_due = c.fire_due, expire_due = c.expire_due, progress = c.progress
-	FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
-	$8::timestamptz[], $9::timestamptz[], $10::text[])
-	AS c (id, serial, open_key, first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, progress)
+	open := make([]bool, len(streams))
+	for i, s := range streams {
+		open[i] = s.Open
+	}
+	r, err := conn.ExecContext(ctx, "UPDATE "+t.streams+` AS s SET open_key = CASE WHEN c.open THEN s.stream_key END,
+	first_event = c.first, last_event = c.last, fire_timestamp = c.fire, expire_timestamp = c.expire, fire_due = c.fire, expire_due = c.expire,
+	progress = c.progress
+	FROM unnest($1::bigint[], $2::bigint[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
+	AS c (id, serial, open, first, last, fire, expire, progress)
 	WHERE s.id = c.id AND s.state_serial_no = c.serial`,
-		c.ids, c.serials, c.openKeys, c.first, c.last, c.fire, c.expire, c.fireDue, c.expireDue, c.progress)
+		f.ids, f.serials, open, f.first, f.last, f.fire, f.expire, f.progress)
 	if err != nil {
 		return 0, err
 	}

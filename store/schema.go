@@ -83,20 +83,20 @@ func scanEvent(row scanner, id *int64, e *winchester.Event) error {
 	return nil
 }
 
-// encodeTraits writes the canonical form; without those that are nil for an
-// event, with them for a stream.
-func encodeTraits(t winchester.Traits, keepNil bool) (string, error) {
-	if len(t) == 0 {
-		return "{}", nil
-	}
-	if !keepNil {
-		for _, v := range t {
-			if v == nil {
-				t = withoutNil(t)
-				break
-			}
+// appendTraits appends the canonical form of an event's traits, without those
+// that are nil.
+func appendTraits(b []byte, t winchester.Traits) ([]byte, error) {
+	for _, v := range t {
+		if v == nil {
+			t = withoutNil(t)
+			break
 		}
 	}
+	return t.AppendJSON(b)
+}
+
+// encodeTraits writes the canonical form of a stream's traits.
+func encodeTraits(t winchester.Traits) (string, error) {
 	b, err := t.AppendJSON(make([]byte, 0, 40*len(t)+2))
 	return string(b), err
 }

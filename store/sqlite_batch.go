@@ -275,7 +275,7 @@ func (d sqliteDialect) renew(_ context.Context, write *gorm.DB, t tables, owner 
 type streamTexts struct{ traits, progress string }
 
 func (x *streamTexts) encode(s *winchester.Stream) (err error) {
-	if x.traits, err = encodeTraits(s.DistinguishingTraits, true); err != nil {
+	if x.traits, err = encodeTraits(s.DistinguishingTraits); err != nil {
 		return err
 	}
 	x.progress, err = encodeProgress(s.Progress)

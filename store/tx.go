@@ -82,13 +82,22 @@ func (tx *transaction) Unwrap() any {
 // InsertEvents implements winchester.Tx.
 func (tx *transaction) InsertEvents(ctx context.Context, events []winchester.Event) ([]int64, error) {
 	rows := make([]eventRow, len(events))
+	// The traits of all events are written into one text and cut out of it.
+	text := make([]byte, 0, 512*len(events))
+	ends := make([]int, len(events))
 	for i := range events {
 		e := &events[i]
-		traits, err := encodeTraits(e.Traits, false)
-		if err != nil {
+		var err error
+		if text, err = appendTraits(text, e.Traits); err != nil {
 			return nil, fmt.Errorf("store: event %q: %w", e.MessageID, err)
 		}
-		rows[i] = eventRow{e.MessageID, e.EventType, e.Timestamp, traits}
+		ends[i] = len(text)
+	}
+	begin, all := 0, string(text)
+	for i := range events {
+		e := &events[i]
+		rows[i] = eventRow{e.MessageID, e.EventType, e.Timestamp, all[begin:ends[i]]}
+		begin = ends[i]
 	}
 	ids, err := tx.s.d.insertEvents(ctx, tx.conn, tx.s.t, rows)
 	tx.s.log.batch(ctx, "INSERT INTO "+tx.s.t.events, len(rows))

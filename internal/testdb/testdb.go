@@ -18,6 +18,10 @@ import (
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/seed71495667/winchester/store"
 )
@@ -26,7 +30,7 @@ import (
 // with the test. SQLite does not wait for the disk.
 func Open(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
-	if os.Getenv("WINCHESTER_TEST_DATABASE") == "postgres" {
+	if OnPostgres() {
 		return OpenPostgres(t, o)
 	}
 	if o.Synchronous == "" {
@@ -35,11 +39,34 @@ func Open(t testing.TB, o store.Options) *store.Store {
 	return open(t, "sqlite:///"+filepath.Join(t.TempDir(), "w.db"), o)
 }
 
+// OnPostgres tells whether Open opens PostgreSQL.
+func OnPostgres() bool { return os.Getenv("WINCHESTER_TEST_DATABASE") == "postgres" }
+
 // OpenPostgres is Open for tests of PostgreSQL. It skips the test if there is
 // none.
 func OpenPostgres(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
 	return OpenURL(t, PostgresSchema(t), o)
+}
+
+// OpenHost opens an empty database as a host does, and closes it with the test.
+func OpenHost(t testing.TB) *gorm.DB {
+	t.Helper()
+	dialector := sqlite.Open("file:" + filepath.Join(t.TempDir(), "host.db") + "?_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate&_synchronous=off")
+	if OnPostgres() {
+		dialector = postgres.Open(PostgresSchema(t))
+	}
+	db, err := gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.SetMaxOpenConns(4)
+	t.Cleanup(func() { _ = pool.Close() })
+	return db
 }
 
 // OpenURL is Open for one of several stores that share a database.
