@@ -37,6 +37,10 @@ var (
 	// no effect and may be run again as it is. Stores return it; the engine
 	// retries and only passes it on when retrying does not end.
 	ErrConflict = errors.New("transaction conflict")
+	// ErrUnavailable: the database cannot be reached, or the connection to it was
+	// lost. In the latter case a write may have taken effect; repeating it is
+	// harmless.
+	ErrUnavailable = errors.New("database unavailable")
 	// ErrStopped: the engine is stopping or has stopped.
 	ErrStopped = errors.New("engine stopped")
 	// ErrNoDistiller: AddNotification was called on an engine that was

@@ -325,3 +325,65 @@ func TestUnfitAndItsDuplicate(t *testing.T) {
 		t.Errorf("the error is %v", results[0].Err)
 	}
 }
+
+// absentStore is a database that goes away during the next transactions: before
+// or after their commit.
+type absentStore struct {
+	winchester.Store
+	before, after int // how many
+}
+
+func (s *absentStore) Transact(ctx context.Context, fn func(winchester.Tx) error) error {
+	if s.before > 0 {
+		s.before--
+		return fmt.Errorf("%w: connection refused", winchester.ErrUnavailable)
+	}
+	err := s.Store.Transact(ctx, fn)
+	if s.after > 0 && err == nil {
+		s.after--
+		return fmt.Errorf("%w: unexpected EOF", winchester.ErrUnavailable)
+	}
+	return err
+}
+
+// TestResultsOutliveTheConnection: what a handler has done outside is not done
+// again because its result could not be stored at once, and is counted once.
+func TestResultsOutliveTheConnection(t *testing.T) {
+	t.Parallel()
+	for _, purge := range []bool{false, true} {
+		s := &script{}
+		absent := &absentStore{}
+		r := newRig(t, specs("s"), scripts(map[string]*script{"s": s}), func(c *winchester.Config) {
+			absent.Store = c.Store
+			c.Store = absent
+			c.KeepCompleted = !purge
+		})
+		r.add("paid", 1)
+		r.add("paid", 2)
+		absent.before, absent.after = 2, 1
+		r.pass(time.Second)
+		expect(t, "what happened", s.take(), "s.handle(1) s.commit s.handle(1) s.commit")
+		expect(t, "loaded again", r.pass(2*time.Hour), winchester.Loaded{})
+		stats := r.Stats()
+		expect(t, "fired and locked", fmt.Sprint(stats.Fired, stats.Locked), "2 0")
+	}
+}
+
+// TestAbsentDatabaseDoesNotHoldUpAStop: nobody waits for it any longer then.
+func TestAbsentDatabaseDoesNotHoldUpAStop(t *testing.T) {
+	t.Parallel()
+	absent := &absentStore{}
+	r := newRig(t, specs("s"), scripts(map[string]*script{"s": {}}), func(c *winchester.Config) {
+		absent.Store = c.Store
+		c.Store = absent
+		c.Lease = time.Hour
+	})
+	r.add("paid", 1)
+	absent.before = 1 << 30
+	r.clock.Advance(time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.RunOnce(ctx); err != nil && !errors.Is(err, winchester.ErrStopped) {
+		t.Fatal(err)
+	}
+}

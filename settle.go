@@ -25,7 +25,8 @@ func (e *faultError) Unwrap() error { return e.err }
 // settle writes the results of runs: each stream's new state and, of those
 // that succeeded, the events they made and their transactional work. All of it
 // is one transaction if that succeeds; else each run gets its own, so that one
-// cannot spoil the others.
+// cannot spoil the others. ctx is that of the runs; settling does not end with
+// it, but waiting for a database that is away does.
 func (m *PipelineManager) settle(ctx context.Context, runs []*run) {
 	if len(runs) == 0 {
 		return
@@ -33,16 +34,46 @@ func (m *PipelineManager) settle(ctx context.Context, runs []*run) {
 	for _, r := range runs {
 		r.classify()
 	}
-	ctx = context.WithoutCancel(ctx)
-	if len(runs) > 1 && m.settleTogether(ctx, runs) == nil {
+	unhurried := context.WithoutCancel(ctx)
+	unsure := false // whether the database did not tell if a transaction took effect
+	err := m.waitAvailable(ctx, func() error {
+		err := m.settleTogether(unhurried, runs)
+		unsure = unsure || errors.Is(err, ErrUnavailable)
+		return err
+	})
+	if err == nil {
 		return
 	}
 	for _, r := range runs {
-		m.settleOne(ctx, r)
+		m.settleOne(unhurried, r, unsure)
 	}
 }
 
-func (m *PipelineManager) settleOne(ctx context.Context, r *run) {
+// waitAvailable calls f until the database is there, for at most a lease: what
+// handlers have done outside would be done again if its result were lost. It is
+// the machine's time, whatever clock the engine goes by.
+func (m *PipelineManager) waitAvailable(ctx context.Context, f func() error) error {
+	deadline := time.NewTimer(m.cfg.Lease)
+	defer deadline.Stop()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := f()
+		if !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+		again := time.NewTimer(pause)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return err
+		case <-deadline.C:
+			again.Stop()
+			return err
+		}
+	}
+}
+
+func (m *PipelineManager) settleOne(ctx context.Context, r *run, unsure bool) {
 	err := m.settleTogether(ctx, []*run{r})
 	var fault *faultError
 	if errors.As(err, &fault) { // once more, now as a run that has failed
@@ -52,6 +83,7 @@ func (m *PipelineManager) settleOne(ctx context.Context, r *run) {
 	}
 	switch {
 	case err == nil:
+	case errors.Is(err, ErrLocked) && unsure && m.isSettled(ctx, r):
 	case errors.Is(err, ErrLocked):
 		m.stats.locked.Add(1)
 		r.debug.bump("Locked")
@@ -60,6 +92,22 @@ func (m *PipelineManager) settleOne(ctx context.Context, r *run) {
 		// The lease runs out and the stream is tried again.
 		m.logRun(r, "The result of a run could not be stored", err)
 	}
+}
+
+// isSettled tells whether the result of a run is stored after all, and counts it
+// then.
+func (m *PipelineManager) isSettled(ctx context.Context, r *run) bool {
+	want, err := m.change(r)
+	if err != nil {
+		return false
+	}
+	s, err := m.store.StreamByID(ctx, r.stream.ID)
+	settled := err == nil && s.StateSerialNo == want.Stream.StateSerialNo && s.State == want.Stream.State ||
+		want.Purge && errors.Is(err, ErrNoSuchStream)
+	if settled {
+		m.countRun(r, want.Stream.State)
+	}
+	return settled
 }
 
 // settleTogether settles runs in one transaction and counts them when it is

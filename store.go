@@ -12,7 +12,8 @@ import (
 // use by many goroutines and, if the database is, by many processes.
 //
 // Any method that writes may return ErrConflict: it has had no effect then, and
-// may be called again.
+// may be called again. Any method may return ErrUnavailable: it may be called
+// again, too, but a write may have taken effect.
 //
 // Times are UTC in whole microseconds, going in and coming out; the zero
 // time.Time means that there is none. "now" is always given by the caller:

@@ -45,6 +45,7 @@
 //	no such event, no such stream                 | ErrNoSuchEvent, ErrNoSuchStream
 //	a stream was changed by someone else          | ErrLocked
 //	transactions met, again and again             | ErrConflict
+//	the database cannot be reached                | ErrUnavailable
 //
 // All are matched with errors.Is. A duplicate event is no error. ErrUnknownTrigger
 // and ErrStopped are not returned by methods that add events: the one is why a

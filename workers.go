@@ -30,6 +30,7 @@ type workers struct {
 
 	limit    int       // of the dispatcher: how many streams to claim at once
 	nextTrim time.Time // of the dispatcher: not before then
+	losses   int       // of the dispatcher: how often in a row the database did not answer
 }
 
 // Start begins to run pipelines and returns at once. They run until Stop is
@@ -127,13 +128,31 @@ func (w *workers) dispatch() {
 		if err == nil && n == 0 {
 			trimming, err = w.trim()
 		}
-		if err != nil && !w.isStopping() {
-			w.m.log.Error("The database does not answer; trying again", "err", err)
+		switch {
+		case err != nil:
+			w.lost(err)
+		case w.losses > 0:
+			w.m.log.Info("The database answers again")
+			w.losses = 0
 		}
 		if err != nil || n == 0 && !trimming {
-			w.sleep(err != nil)
+			w.sleep()
 		}
 	}
+}
+
+// lost takes note that the database could not be asked.
+func (w *workers) lost(err error) {
+	w.losses++
+	if !w.isStopping() {
+		w.m.log.Error("The database does not answer; trying again", "in", w.lossPause(), "err", err)
+	}
+}
+
+// lossPause is 1s, 2s, 4s, 8s, 10s, or the poll interval if that is shorter. A
+// store that can listen wakes the workers when it has got through again.
+func (w *workers) lossPause() time.Duration {
+	return min(time.Second<<min(w.losses-1, 4), 10*time.Second, w.m.cfg.PollInterval)
 }
 
 // feed claims one batch and hands it to the workers. How many streams it takes
@@ -175,11 +194,11 @@ func (w *workers) trim() (more bool, err error) {
 
 // sleep waits until a stream becomes due, someone calls notify, or the poll
 // interval has passed.
-func (w *workers) sleep(afterError bool) {
+func (w *workers) sleep() {
 	m := w.m
 	pause := m.cfg.PollInterval
-	if afterError {
-		pause = min(pause, time.Second)
+	if w.losses > 0 {
+		pause = w.lossPause()
 	} else if due, err := m.store.NextDue(w.ctx); err == nil && !due.IsZero() {
 		// Due means that the clock has moved past the time. What is due by now
 		// was not to be had a moment ago: another worker is at it.

@@ -94,6 +94,8 @@ type dialect interface {
 
 	// isContention tells that the database gave up one transaction for another.
 	isContention(err error) bool
+	// isUnavailable tells that the server cannot be reached, or no longer.
+	isUnavailable(err error) bool
 	// isUniqueViolation tells that a row met one with the same unique value.
 	isUniqueViolation(err error) bool
 }

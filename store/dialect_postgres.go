@@ -3,10 +3,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"strings"
 	"time"
 
@@ -165,6 +168,7 @@ const (
 	pgDeadlockDetected     = "40P01"
 	pgLockNotAvailable     = "55P03"
 	pgUniqueViolation      = "23505"
+	pgTooManyConnections   = "53300"
 )
 
 func (postgresDialect) isContention(err error) bool {
@@ -173,6 +177,19 @@ func (postgresDialect) isContention(err error) bool {
 		return true
 	}
 	return false
+}
+
+// isUnavailable: classes 08 (connection) and 57P (the server is shutting down,
+// crashed, starts up), no connection left, or no answer that would have a code.
+func (postgresDialect) isUnavailable(err error) bool {
+	code := pgCode(err)
+	if code != "" {
+		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == pgTooManyConnections
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 func (postgresDialect) isUniqueViolation(err error) bool {

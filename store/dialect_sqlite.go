@@ -175,6 +175,9 @@ func (sqliteDialect) isContention(err error) bool {
 	return code&0xff == sqliteBusy || code&0xff == sqliteLocked
 }
 
+// A file is there, or it is not, in which case trying again does not help.
+func (sqliteDialect) isUnavailable(error) bool { return false }
+
 func (sqliteDialect) isUniqueViolation(err error) bool {
 	code := sqliteCode(err)
 	return code == sqliteUnique || code == sqlitePrimaryKey || errors.Is(err, gorm.ErrDuplicatedKey)

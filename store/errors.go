@@ -23,8 +23,9 @@ var (
 )
 
 // fail says what failed, and makes the error one that callers can match:
-// winchester.ErrConflict if another transaction was the cause, the context's
-// error if that had ended, whatever the driver made of it.
+// winchester.ErrConflict if another transaction was the cause,
+// winchester.ErrUnavailable if the server was, the context's error if that had
+// ended, whatever the driver made of it.
 func fail(ctx context.Context, d dialect, doing string, err error) error {
 	switch {
 	case err == nil:
@@ -33,6 +34,8 @@ func fail(ctx context.Context, d dialect, doing string, err error) error {
 		return fmt.Errorf("store: %s: %w: %w", doing, ctx.Err(), err)
 	case d.isContention(err) && !errors.Is(err, winchester.ErrConflict):
 		return fmt.Errorf("store: %s: %w: %w", doing, winchester.ErrConflict, err)
+	case d.isUnavailable(err) && !errors.Is(err, winchester.ErrUnavailable):
+		return fmt.Errorf("store: %s: %w: %w", doing, winchester.ErrUnavailable, err)
 	}
 	return fmt.Errorf("store: %s: %w", doing, err)
 }

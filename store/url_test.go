@@ -104,6 +104,15 @@ func TestPostgresURLs(t *testing.T) {
 	}
 }
 
+// TestConnectErrorsHaveNoPassword: nobody listens on port 1.
+func TestConnectErrorsHaveNoPassword(t *testing.T) {
+	t.Parallel()
+	_, err := Open(t.Context(), "postgres://me:s3cret@127.0.0.1:1/w?connect_timeout=5", Options{})
+	if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("error: %v", err)
+	}
+}
+
 func TestCheckURL(t *testing.T) {
 	t.Parallel()
 	if err := CheckURL("sqlite:////no/such/directory/w.db?synchronous=normal"); err != nil {

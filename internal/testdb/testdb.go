@@ -112,6 +112,9 @@ func open(t testing.TB, url string, o store.Options) *store.Store {
 func Postgres(t testing.TB) string {
 	t.Helper()
 	url := os.Getenv("WINCHESTER_POSTGRES")
+	if url == "" && OnPostgres() {
+		t.Fatal("WINCHESTER_TEST_DATABASE is postgres, but WINCHESTER_POSTGRES is not set")
+	}
 	if url == "" {
 		t.Skip("no PostgreSQL: set WINCHESTER_POSTGRES to the URL of a database, such as postgres://postgres@127.0.0.1:5432/postgres")
 	}
