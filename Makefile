@@ -1,6 +1,7 @@
 # Targets for people; CI runs .ci/run. "make" lists them.
 .DEFAULT_GOAL := help
 GO ?= go
+DURATION ?= 5m
 # Executions, not a duration: up to Go 1.26 the end of a timed run can be reported
 # as a failure of the target (go.dev/issue/75804).
 FUZZTIME ?= 2000000x
@@ -38,7 +39,13 @@ fuzz: ## each fuzz target for 2 million executions (FUZZTIME=…x)
 crash: ## kill -9 a process 200 times while it adds events and fires streams
 	WINCHESTER_CRASH_ROUNDS=200 $(GO) test -count=1 -run TestKill9 -v -timeout 30m .
 
+postgres: ## the engine's tests on PostgreSQL: make postgres URL=postgres://...
+	WINCHESTER_POSTGRES=$(URL) WINCHESTER_TEST_DATABASE=postgres $(GO) test -count=1 . ./store ./examples/...
+
+chaos: ## kill, stop and cut off processes, then check the books: make chaos URL=postgres://... DURATION=30m
+	$(GO) run ./internal/chaos/cmd/chaos -url $(URL) -duration $(DURATION)
+
 golden: ## compare with another set of recordings: make golden DIR=/path
 	WINCHESTER_GOLDEN=$(DIR) $(GO) test -count=1 -run '^TestGolden' ./...
 
-.PHONY: help test race lint fmt quickstart embed bench fuzz crash golden
+.PHONY: help test race lint fmt quickstart embed bench fuzz crash postgres chaos golden
