@@ -227,22 +227,27 @@ func (w *workers) work() {
 	}
 }
 
-// complete settles what is done, as much at a time as has come together.
+// linger is how long the completer waits for company: a transaction costs about
+// as much for one stream as for many.
+const linger = time.Millisecond
+
+// complete settles what is done, as much at a time as has come together. As long
+// as others are being run, it gives them a moment to join.
 func (w *workers) complete() {
 	for r := range w.done {
-		batch := []*run{r}
-	gather:
-		for len(batch) < w.m.cfg.BatchSize {
+		batch := append(make([]*run, 0, w.m.cfg.BatchSize), r)
+		timer := time.NewTimer(linger) // the machine's time, whatever clock the engine goes by
+		for waiting := true; waiting && len(batch) < min(w.m.cfg.BatchSize, w.m.inFlight.len()); {
 			select {
 			case r, ok := <-w.done:
-				if !ok {
-					break gather
+				if waiting = ok; ok {
+					batch = append(batch, r)
 				}
-				batch = append(batch, r)
-			default:
-				break gather
+			case <-timer.C:
+				waiting = false
 			}
 		}
+		timer.Stop()
 		w.m.settle(w.ctx, batch)
 		w.m.inFlight.remove(batch)
 	}
@@ -311,6 +316,12 @@ func (f *inFlight) remove(runs []*run) {
 			delete(f.runs, r.stream.ID)
 		}
 	}
+}
+
+func (f *inFlight) len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.runs)
 }
 
 func (f *inFlight) snapshot() map[int64]*run {

@@ -80,6 +80,9 @@ type dialect interface {
 	// changeStreams applies all changes, or none and returns winchester.ErrLocked.
 	changeStreams(ctx context.Context, conn gorm.ConnPool, t tables, changes []winchester.StreamChange) error
 
+	// streamEvents calls f for each event of each stream: the columns are the
+	// stream's id and the eventColumns.
+	streamEvents(db *gorm.DB, t tables, streams []int64, f func(row scanner) error) error
 	// claim is winchester.Store.Claim, in any order, with what each was due for.
 	claim(ctx context.Context, read, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error)
 	// renew prolongs leases and returns the ids of the streams still held.

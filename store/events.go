@@ -24,7 +24,6 @@ func (s *Store) streamEvents(db *gorm.DB, streams []int64) (map[int64][]winchest
 	if len(streams) == 0 {
 		return map[int64][]winchester.Event{}, nil
 	}
-	condition, value := s.d.inIDs("m.stream_id", streams)
 	found := make(map[int64]*eventList, len(streams))
 	var (
 		stream, id, last int64
@@ -34,8 +33,7 @@ func (s *Store) streamEvents(db *gorm.DB, streams []int64) (map[int64][]winchest
 		list             *eventList
 	)
 	dest := []any{&stream, &id, &e.MessageID, &e.EventType, &at, &traits}
-	err := each(db.Raw("SELECT m.stream_id, e.id, e.message_id, e.event_type, e.timestamp, e.traits FROM "+
-		s.t.members+" m JOIN "+s.t.events+" e ON e.id = m.event_id WHERE "+condition, value), func(row scanner) (err error) {
+	err := s.d.streamEvents(db, s.t, streams, func(row scanner) (err error) {
 		if err := row.Scan(dest...); err != nil {
 			return err
 		}

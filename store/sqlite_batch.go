@@ -223,6 +223,12 @@ func stillThere(c *winchester.StreamChange, r sql.Result) error {
 	return err
 }
 
+func (d sqliteDialect) streamEvents(db *gorm.DB, t tables, streams []int64, f func(row scanner) error) error {
+	condition, value := d.inIDs("m.stream_id", streams)
+	return each(db.Raw("SELECT m.stream_id, e.id, e.message_id, e.event_type, e.timestamp, e.traits FROM "+
+		t.members+" m JOIN "+t.events+" e ON e.id = m.event_id WHERE "+condition, value), f)
+}
+
 // claim is one statement, which waits for the write lock only if there is
 // something to claim.
 func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error) {
