@@ -56,10 +56,10 @@ type dialect interface {
 	traitIs(column, name, canonical string) (condition string, values []any)
 	// indexTrait makes an index for traitIs if there is none.
 	indexTrait(t tables, name string) string
-	// forUpdate goes at the end of a SELECT of open streams that must stay as
-	// they are.
-	forUpdate() string
 
+	// transaction runs fn in a transaction, on a connection for the statements
+	// below.
+	transaction(db *gorm.DB, fn func(db *gorm.DB, conn gorm.ConnPool) error) error
 	// skipLocked goes at the end of a SELECT of rows, of which those are left out
 	// that another transaction holds.
 	skipLocked(table string) string
@@ -70,6 +70,9 @@ type dialect interface {
 
 	insertEvents(ctx context.Context, conn gorm.ConnPool, t tables, rows []eventRow) ([]int64, error)
 	insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error
+	// openStreams calls f for each open stream of the keys, which stays as it is
+	// until the transaction ends.
+	openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error
 	// insertOpen is winchester.Tx.InsertOpen.
 	insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error
 	// insertStreams sets the ID of each.
@@ -101,6 +104,11 @@ type dialect interface {
 	isUnavailable(err error) bool
 	// isUniqueViolation tells that a row met one with the same unique value.
 	isUniqueViolation(err error) bool
+}
+
+// gormTransaction runs fn in a transaction, as GORM does it.
+func gormTransaction(db *gorm.DB, fn func(db *gorm.DB, conn gorm.ConnPool) error) error {
+	return db.Transaction(func(db *gorm.DB) error { return fn(db, db.Statement.ConnPool) })
 }
 
 // eventRow is an event as it is written.

@@ -145,8 +145,6 @@ func (postgresDialect) indexTrait(t tables, name string) string {
 		" (" + traitValue("traits", name) + ")"
 }
 
-func (postgresDialect) forUpdate() string { return " ORDER BY open_key FOR UPDATE" }
-
 func (postgresDialect) skipLocked(table string) string {
 	return " FOR UPDATE OF " + table + " SKIP LOCKED"
 }

@@ -147,8 +147,6 @@ func (sqliteDialect) indexTrait(t tables, name string) string {
 }
 
 // A transaction that writes has the whole file to itself.
-func (sqliteDialect) forUpdate() string { return "" }
-
 func (sqliteDialect) skipLocked(string) string { return "" }
 
 func (sqliteDialect) lockPurge(context.Context, gorm.ConnPool, tables, []int64) error { return nil }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,9 +64,13 @@ func (postgresDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t 
 	for i, m := range members {
 		streams[i], events[i] = m.StreamID, m.EventID
 	}
-	_, err := conn.ExecContext(ctx, "INSERT INTO "+t.members+
+	_, err := execOf(ctx, conn, "INSERT INTO "+t.members+
 		" (stream_id, event_id) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING", streams, events)
 	return err
+}
+
+func (postgresDialect) openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error {
+	return eachOf(ctx, conn, f, "SELECT "+streamColumns+" FROM "+t.streams+" WHERE open_key = ANY($1) ORDER BY open_key FOR UPDATE", keys)
 }
 
 // insertOpen locks the rows that it cannot insert: PostgreSQL does so even if
@@ -237,17 +240,13 @@ func (postgresDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t 
 	for i, s := range streams {
 		open[i] = s.Open
 	}
-	r, err := conn.ExecContext(ctx, "UPDATE "+t.streams+` AS s SET open_key = CASE WHEN c.open THEN s.stream_key END,
+	n, err := execOf(ctx, conn, "UPDATE "+t.streams+` AS s SET open_key = CASE WHEN c.open THEN s.stream_key END,
 	first_event = c.first, last_event = c.last, fire_timestamp = c.fire, expire_timestamp = c.expire, fire_due = c.fire, expire_due = c.expire,
 	progress = c.progress
 	FROM unnest($1::bigint[], $2::bigint[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
 	AS c (id, serial, open, first, last, fire, expire, progress)
 	WHERE s.id = c.id AND s.state_serial_no = c.serial`,
 		f.ids, f.serials, open, f.first, f.last, f.fire, f.expire, f.progress)
-	if err != nil {
-		return 0, err
-	}
-	n, err := r.RowsAffected()
 	return int(n), err
 }
 
@@ -289,7 +288,7 @@ func (d postgresDialect) changeStreams(ctx context.Context, conn gorm.ConnPool, 
 	if err := d.updateStates(ctx, conn, t, kept); err != nil || len(purged) == 0 {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, "WITH gone AS (DELETE FROM "+t.streams+" WHERE id = ANY($1::bigint[])) DELETE FROM "+
+	_, err = execOf(ctx, conn, "WITH gone AS (DELETE FROM "+t.streams+" WHERE id = ANY($1::bigint[])) DELETE FROM "+
 		t.members+" WHERE stream_id = ANY($1::bigint[])", purged)
 	return err
 }
@@ -302,7 +301,7 @@ func (postgresDialect) updateStates(ctx context.Context, conn gorm.ConnPool, t t
 	if err != nil {
 		return err
 	}
-	_, err = conn.ExecContext(ctx, "UPDATE "+t.streams+` AS s SET state = c.state, state_serial_no = c.serial, open_key = c.open_key,
+	_, err = execOf(ctx, conn, "UPDATE "+t.streams+` AS s SET state = c.state, state_serial_no = c.serial, open_key = c.open_key,
 	first_event = c.first_event, last_event = c.last_event, fire_timestamp = c.fire_timestamp, expire_timestamp = c.expire_timestamp,
 	fire_due = c.fire_due, expire_due = c.expire_due, owner = c.owner, attempt = c.attempt, committed = c.committed,
 	last_error = c.last_error, last_error_at = c.last_error_at, progress = c.progress
@@ -320,26 +319,25 @@ func (postgresDialect) updateStates(ctx context.Context, conn gorm.ConnPool, t t
 // wait for each other nor lose races.
 func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error) {
 	due, other, state := "fire_due", "expire_due", winchester.StateFiring
-	condition, at := "fire_due < ?", []any{c.Now}
+	condition := "fire_due < $1"
 	if c.Pass == winchester.PassExpire {
 		due, other, state = other, due, winchester.StateExpiring
-		condition, at = "expire_due < ? AND (fire_due IS NULL OR fire_due >= ?)", []any{c.Now, c.Now} // what can fire does
+		condition = "expire_due < $1 AND (fire_due IS NULL OR fire_due >= $1)" // what can fire does
 	}
-	values := slices.Concat(at, []any{c.Limit, int64(state), int64(state), c.Owner, c.LeaseUntil})
-	var out []claimed
-	err := each(write.Raw("WITH due AS MATERIALIZED (SELECT id AS due_id FROM "+t.streams+" WHERE "+condition+
-		" ORDER BY "+due+", id LIMIT ? FOR UPDATE SKIP LOCKED) "+
-		"UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN ? THEN 2 ELSE 1 END, "+
-		"state = ?, open_key = NULL, owner = ?, claimed_due = "+due+", "+due+" = ?, "+other+" = NULL, attempt = attempt + 1 "+
-		"FROM due WHERE id = due_id RETURNING "+streamColumns+", claimed_due", values...),
-		func(row scanner) error {
-			var one claimed
-			var was timeColumn
-			err := scanStream(row, &one.stream, &was)
-			one.due = was.Time
-			out = append(out, one)
-			return err
-		})
+	out := make([]claimed, 0, c.Limit)
+	err := eachOn(write, func(row scanner) error {
+		var one claimed
+		var was timeColumn
+		err := scanStream(row, &one.stream, &was)
+		one.due = was.Time
+		out = append(out, one)
+		return err
+	}, "WITH due AS MATERIALIZED (SELECT id AS due_id FROM "+t.streams+" WHERE "+condition+
+		" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED) "+
+		"UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN $3 THEN 2 ELSE 1 END, "+
+		"state = $3, open_key = NULL, owner = $4, claimed_due = "+due+", "+due+" = $5, "+other+" = NULL, attempt = attempt + 1 "+
+		"FROM due WHERE id = due_id RETURNING "+streamColumns+", claimed_due",
+		c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil)
 	return out, err
 }
 
@@ -360,25 +358,6 @@ func (postgresDialect) renew(_ context.Context, write *gorm.DB, t tables, owner 
 			return err
 		})
 	return held, err
-}
-
-// eachOf runs a query on a connection and calls f for each row.
-func eachOf(ctx context.Context, conn gorm.ConnPool, f func(row scanner) error, query string, values ...any) error {
-	rows, err := conn.QueryContext(ctx, query, values...)
-	if err != nil {
-		return err
-	}
-	return drain(rows, f)
-}
-
-func drain(rows *sql.Rows, f func(row scanner) error) error {
-	defer rows.Close()
-	for rows.Next() {
-		if err := f(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }
 
 // sortedBy returns the numbers 0 to n-1 in the order of their keys.

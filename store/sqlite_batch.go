@@ -72,6 +72,24 @@ func (sqliteDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t ta
 		func(i int) []any { values[0], values[1] = members[i].StreamID, members[i].EventID; return values }, nil)
 }
 
+func (sqliteDialect) transaction(db *gorm.DB, fn func(db *gorm.DB, conn gorm.ConnPool) error) error {
+	return gormTransaction(db, fn)
+}
+
+func (d sqliteDialect) openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error {
+	query, value := d.openStreamsSQL(t, keys)
+	rows, err := conn.QueryContext(ctx, query, value)
+	if err != nil {
+		return err
+	}
+	return drain(rows, f)
+}
+
+func (d sqliteDialect) openStreamsSQL(t tables, keys []string) (query string, value any) {
+	condition, value := d.inTexts("open_key", keys)
+	return "SELECT " + streamColumns + " FROM " + t.streams + " WHERE " + condition, value
+}
+
 func (d sqliteDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
 	return d.insert(ctx, conn, t, streams, func(s *winchester.Stream) any { return s.Key }, " ON CONFLICT (open_key) DO NOTHING")
 }

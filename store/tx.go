@@ -38,8 +38,8 @@ func (s *Store) Tx(db *gorm.DB) winchester.Tx {
 func (s *Store) Transact(ctx context.Context, fn func(winchester.Tx) error) error {
 	var inside error // of fn itself: it goes out as it is
 	var announced announcement
-	err := s.writer(ctx).Transaction(func(db *gorm.DB) error {
-		tx := &transaction{s: s, db: db, conn: db.Statement.ConnPool, announcement: &announced}
+	err := s.d.transaction(s.writer(ctx), func(db *gorm.DB, conn gorm.ConnPool) error {
+		tx := &transaction{s: s, db: db, conn: conn, announcement: &announced}
 		if s.lockFirst {
 			if err := s.d.lock(ctx, tx.conn, s.t); err != nil {
 				return err
@@ -120,14 +120,13 @@ func (tx *transaction) OpenStreams(ctx context.Context, keys []string) (map[stri
 	if len(keys) == 0 {
 		return open, nil
 	}
-	condition, value := tx.s.d.inTexts("open_key", keys)
-	err := each(tx.session(ctx).Raw("SELECT "+streamColumns+" FROM "+tx.s.t.streams+" WHERE "+condition+
-		tx.s.d.forUpdate(), value), func(row scanner) error {
+	err := tx.s.d.openStreams(ctx, tx.conn, tx.s.t, keys, func(row scanner) error {
 		s := &winchester.Stream{}
 		err := scanStream(row, s)
 		open[s.Key] = s
 		return err
 	})
+	tx.s.log.batch(ctx, "SELECT FROM "+tx.s.t.streams, len(open))
 	if err != nil {
 		return nil, fail(ctx, tx.s.d, "read open streams", err)
 	}
