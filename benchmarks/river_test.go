@@ -1,0 +1,76 @@
+package benchmarks
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// riverJob is about as small as a job can be.
+type riverJob struct {
+	Instance string `json:"instance"`
+}
+
+func (riverJob) Kind() string { return "instance" }
+
+// riverWorker does nothing, and counts.
+type riverWorker struct {
+	river.WorkerDefaults[riverJob]
+	worked *atomic.Int64
+}
+
+func (w *riverWorker) Work(context.Context, *river.Job[riverJob]) error {
+	w.worked.Add(1)
+	return nil
+}
+
+// newRiver makes River's tables in a schema of its own.
+func newRiver(b *testing.B, pool *pgxpool.Pool) (schema string) {
+	b.Helper()
+	schema = newSchema(b)
+	execute(b, pool, "CREATE SCHEMA "+schema)
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: schema, Logger: quiet})
+	if err == nil {
+		_, err = migrator.Migrate(b.Context(), rivermigrate.DirectionUp, nil)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return schema
+}
+
+// riverClient is set as was found to be fastest: the shortest pause between
+// fetches, and as many workers as a fetch can bring jobs.
+func riverClient(b *testing.B, pool *pgxpool.Pool, schema string, worked *atomic.Int64) *river.Client[pgx.Tx] {
+	b.Helper()
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &riverWorker{worked: worked})
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Schema: schema, Workers: workers, Logger: quiet, FetchCooldown: time.Millisecond, FetchPollInterval: 10 * time.Millisecond,
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 1000}},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return client
+}
+
+func riverInsert(b *testing.B, client *river.Client[pgx.Tx], n int) {
+	b.Helper()
+	for from := 0; from < n; from += 1000 {
+		jobs := make([]river.InsertManyParams, min(1000, n-from))
+		for i := range jobs {
+			jobs[i] = river.InsertManyParams{Args: riverJob{instance(from + i)}}
+		}
+		if _, err := client.InsertManyFast(b.Context(), jobs); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
