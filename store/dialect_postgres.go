@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"net"
@@ -44,7 +45,9 @@ func (postgresDialect) migrations() fs.FS {
 func (postgresDialect) createMigrations(t tables) []string {
 	statements := []string{lockMigrations(t)}
 	if t.schema != "" {
-		statements = append(statements, "CREATE SCHEMA IF NOT EXISTS "+t.schema)
+		// IF NOT EXISTS would want the right to create one in any case.
+		statements = append(statements, fmt.Sprintf(
+			`DO $$ BEGIN IF to_regnamespace('"%s"') IS NULL THEN CREATE SCHEMA "%s"; END IF; END $$`, t.schema, t.schema))
 	}
 	return append(statements, "CREATE TABLE IF NOT EXISTS "+t.migrations+` (
     version    integer     PRIMARY KEY,
@@ -140,10 +143,19 @@ func (postgresDialect) traitIs(column, name, canonical string) (string, []any) {
 	return "strpos(" + members + ", ?) > 0", []any{"," + string(b) + ":" + canonical + ","}
 }
 
+// indexTrait makes a hash index, which takes values of any length.
 func (postgresDialect) indexTrait(t tables, name string) string {
-	return "CREATE INDEX IF NOT EXISTS \"" + t.prefix + "events_trait_" + name + "\" ON " + t.events +
-		" (" + traitValue("traits", name) + ")"
+	index := t.prefix + "events_trait_" + name
+	if len(index) > maxIdentifier { // it would be cut off, and be the same for another trait
+		h := fnv.New64a()
+		h.Write([]byte(name))
+		index = fmt.Sprintf("%sevents_%016x", t.prefix, h.Sum64())
+	}
+	return "CREATE INDEX IF NOT EXISTS \"" + index + "\" ON " + t.events + " USING hash ((" + traitValue("traits", name) + "))"
 }
+
+// maxIdentifier is how long names can be, in bytes.
+const maxIdentifier = 63
 
 func (postgresDialect) skipLocked(table string) string {
 	return " FOR UPDATE OF " + table + " SKIP LOCKED"

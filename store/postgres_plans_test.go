@@ -43,8 +43,9 @@ func (p *plans) take() []string {
 }
 
 // openWatched opens a store all of whose plans are seen.
-func openWatched(t *testing.T) (*store.Store, *gorm.DB, *plans) {
+func openWatched(t *testing.T, o store.Options) (*store.Store, *gorm.DB, *plans) {
 	t.Helper()
+	o.Migrate, o.Logger = true, quiet
 	config, err := pgx.ParseConfig(testdb.PostgresSchema(t))
 	must(t, err)
 	watch := &plans{}
@@ -59,7 +60,7 @@ func openWatched(t *testing.T) (*store.Store, *gorm.DB, *plans) {
 		t.Skipf("the plans of statements cannot be seen: %v", err)
 	}
 	must(t, err)
-	s, err := store.New(t.Context(), db, store.Options{Migrate: true, Logger: quiet})
+	s, err := store.New(t.Context(), db, o)
 	must(t, err)
 	return s, db, watch
 }
@@ -70,7 +71,7 @@ func TestPlansWithMuchStored(t *testing.T) {
 	if os.Getenv("WINCHESTER_BIG") == "" {
 		t.Skip("storing five million events takes minutes: set WINCHESTER_BIG=1")
 	}
-	s, db, watch := openWatched(t)
+	s, db, watch := openWatched(t, store.Options{})
 	fill(t, db, 1_000_000, 5)
 	watch.take()
 	for verb, run := range hotVerbs(t.Context(), s) {

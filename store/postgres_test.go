@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,4 +98,57 @@ func TestListeningBehindPgBouncer(t *testing.T) {
 		t.Fatal("woken, although listening does not work")
 	default:
 	}
+}
+
+// TestIndexedTraitsPostgres: queries use the index, values may be long, and
+// names that are long do not get in each other's way.
+func TestIndexedTraitsPostgres(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 90)
+	s, db, watch := openWatched(t, store.Options{IndexedTraits: []string{"customer.id", long + "a", long + "b"}})
+	big := strings.Repeat("a very long text ", 1000)
+	must(t, s.Transact(t.Context(), func(tx winchester.Tx) error {
+		var events []winchester.Event
+		for i := range 3000 {
+			traits := winchester.Traits{"customer.id": i, long + "b": i}
+			if i == 7 {
+				traits["customer.id"] = big
+			}
+			events = append(events, winchester.Event{MessageID: fmt.Sprint(i), EventType: "t", Timestamp: time.Unix(1, 0), Traits: traits})
+		}
+		_, err := tx.InsertEvents(t.Context(), events)
+		return err
+	}))
+	must(t, db.Exec("ANALYZE winchester_events").Error)
+	for _, traits := range []winchester.Traits{{"customer.id": 4711 - 2000}, {"customer.id": big}, {long + "b": 42}} {
+		watch.take()
+		found, err := s.FindEvents(t.Context(), winchester.EventQuery{Traits: traits})
+		must(t, err)
+		if len(found) != 1 {
+			t.Errorf("%d events found", len(found))
+		}
+		if plan := strings.Join(watch.take(), ""); !strings.Contains(plan, "Index Scan using") {
+			t.Errorf("no index is used: %.500s", plan)
+		}
+	}
+}
+
+// TestSchemaThatExists needs no right to create one, and may have any name.
+func TestSchemaThatExists(t *testing.T) {
+	t.Parallel()
+	server := testdb.Postgres(t)
+	role := fmt.Sprintf("winchester_role_%d", os.Getpid())
+	schema := testdb.Schema(t)
+	for _, sql := range []string{
+		"CREATE ROLE " + role + " LOGIN", "CREATE SCHEMA " + schema + " AUTHORIZATION " + role, "REVOKE CREATE ON DATABASE postgres FROM " + role,
+	} {
+		must(t, testdb.Exec(server, sql))
+	}
+	t.Cleanup(func() { must(t, testdb.Exec(server, "DROP OWNED BY "+role+"; DROP ROLE "+role)) })
+	must(t, testdb.Exec(server, "SELECT 1"))
+	s := open(t, testdb.WithParameter(server, "user="+role), store.Options{Schema: schema, Migrate: true})
+	insert(t, s, "e")
+	must(t, testdb.Exec(server, `DROP SCHEMA IF EXISTS "user" CASCADE`))
+	t.Cleanup(func() { must(t, testdb.Exec(server, `DROP SCHEMA IF EXISTS "user" CASCADE`)) })
+	insert(t, open(t, server, store.Options{Schema: "user", Migrate: true}), "e")
 }

@@ -20,7 +20,7 @@ type tables struct {
 func newTables(o Options) tables {
 	t := tables{prefix: o.TablePrefix, schema: o.Schema, qualified: o.TablePrefix}
 	if t.schema != "" {
-		t.qualified = t.schema + "." + t.prefix
+		t.qualified = `"` + t.schema + `".` + t.prefix // it may be a reserved word
 	}
 	t.events, t.streams = t.qualified+"events", t.qualified+"streams"
 	t.members, t.migrations = t.qualified+"stream_events", t.qualified+"migrations"
