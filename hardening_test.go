@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -386,4 +387,29 @@ func TestAbsentDatabaseDoesNotHoldUpAStop(t *testing.T) {
 	if _, err := r.RunOnce(ctx); err != nil && !errors.Is(err, winchester.ErrStopped) {
 		t.Fatal(err)
 	}
+}
+
+// TestHandlerEndsItsGoroutine: it costs the run, and no worker.
+func TestHandlerEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	runs := 0
+	s := &script{handle: func(_ context.Context, events []winchester.Event, _ *winchester.Env) ([]winchester.Event, error) {
+		if runs++; runs <= 2 {
+			runtime.Goexit()
+		}
+		return events, nil
+	}}
+	r := newRig(t, specs("s"), scripts(map[string]*script{"s": s}), func(c *winchester.Config) {
+		c.Workers, c.Clock = 1, nil
+		c.Retry.InitialBackoff = time.Millisecond
+	})
+	id := r.add("paid", 1).Streams[0].StreamID
+	if err := r.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return r.stream(id).State == winchester.StateCompleted })
+	if err := r.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "what happened", s.take(), "s.handle(1) s.rollback s.handle(1) s.rollback s.handle(1) s.commit")
 }

@@ -26,6 +26,7 @@ type workers struct {
 	kill     context.CancelCauseFunc
 	runs     chan *run
 	done     chan *run
+	replace  func()        // starts one worker more
 	ended    chan struct{} // closed when all goroutines have ended
 
 	limit    int       // of the dispatcher: how many streams to claim at once
@@ -53,8 +54,9 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 		go func() { defer g.Done(); f() }()
 	}
 	goIn(&all, w.dispatch)
+	w.replace = func() { goIn(&working, w.work) }
 	for range m.cfg.Workers {
-		goIn(&working, w.work)
+		w.replace()
 	}
 	goIn(&all, w.complete)
 	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
@@ -221,10 +223,28 @@ func (w *workers) work() {
 		if w.isStopping() {
 			r.err = Snooze(0) // claimed, but not begun: give it back
 		} else {
-			w.m.execute(r)
+			w.execute(r)
 		}
 		w.done <- r
 	}
+}
+
+// execute is PipelineManager.execute. A handler that ends its goroutine, by
+// runtime.Goexit or what calls it, fails as one that panics does, and another
+// goroutine takes the place of this one.
+func (w *workers) execute(r *run) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		r.err = newFailure(errors.New("a handler has ended its goroutine (runtime.Goexit)"))
+		w.m.rollback(r)
+		w.done <- r
+		w.replace()
+	}()
+	w.m.execute(r)
+	returned = true
 }
 
 // linger is how long the completer waits for company: a transaction costs about
