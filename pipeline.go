@@ -263,8 +263,12 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*r
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
 	defer cancel()
 	now := m.triggers.now()
-	streams, err := m.store.Claim(asking, Claim{
-		Pass: pass, Owner: m.cfg.Name, Now: now, LeaseUntil: microUTC(now.Add(m.cfg.Lease)), Limit: limit,
+	var streams []Stream
+	err := retryConflict(asking, func() (err error) {
+		streams, err = m.store.Claim(asking, Claim{
+			Pass: pass, Owner: m.cfg.Name, Now: now, LeaseUntil: microUTC(now.Add(m.cfg.Lease)), Limit: limit,
+		})
+		return err
 	})
 	if err != nil || len(streams) == 0 {
 		return nil, wrap("claim streams", err)
@@ -279,6 +283,9 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*r
 	m.inFlight.add(runs)
 	events, err := m.store.StreamEvents(asking, ids...)
 	for _, r := range runs {
+		if r.err = wrap("read the stream", r.stream.Unreadable); r.err != nil {
+			continue
+		}
 		if err == nil {
 			r.events = events[r.stream.ID]
 			continue

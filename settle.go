@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,13 +29,19 @@ func (e *faultError) Unwrap() error { return e.err }
 // cannot spoil the others. ctx is that of the runs; settling does not end with
 // it, but waiting for a database that is away does.
 func (m *PipelineManager) settle(ctx context.Context, runs []*run) {
+	runs = slices.DeleteFunc(slices.Clone(runs), m.dropLost)
 	if len(runs) == 0 {
 		return
 	}
 	for _, r := range runs {
 		r.classify()
 	}
-	unhurried := context.WithoutCancel(ctx)
+	unhurried, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { // stopping: soon it must come to an end
+		timer := time.AfterFunc(stopGrace, cancel)
+		context.AfterFunc(unhurried, func() { timer.Stop() })
+	})()
 	unsure := false // whether the database did not tell if a transaction took effect
 	err := m.waitAvailable(ctx, func() error {
 		err := m.settleTogether(unhurried, runs)
@@ -44,9 +51,38 @@ func (m *PipelineManager) settle(ctx context.Context, runs []*run) {
 	if err == nil {
 		return
 	}
-	for _, r := range runs {
-		m.settleOne(unhurried, r, unsure)
+	for i, r := range runs {
+		if isAway(err) { // it is nobody's fault; trying one by one would take long
+			m.log.Error("Results of runs could not be stored; the streams are run again when their leases have run out",
+				"streams", len(runs)-i, "err", err)
+			return
+		}
+		err = m.settleOne(unhurried, r, unsure)
 	}
+}
+
+// stopGrace is how long results may take to be stored once Stop has run out of
+// patience.
+const stopGrace = 5 * time.Second
+
+// isAway tells whether an error is about the database as a whole.
+func isAway(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// dropLost tells whether a run has lost its stream, and with it any say.
+func (m *PipelineManager) dropLost(r *run) bool {
+	lost := errors.Is(context.Cause(r.ctx), errLeaseLost)
+	if lost {
+		m.countLocked(r, errLeaseLost)
+	}
+	return lost
+}
+
+func (m *PipelineManager) countLocked(r *run, err error) {
+	m.stats.locked.Add(1)
+	r.debug.bump("Locked")
+	m.logRun(r, "The stream was taken by another worker; this run has no effect", err)
 }
 
 // waitAvailable calls f until the database is there, for at most a lease: what
@@ -73,7 +109,7 @@ func (m *PipelineManager) waitAvailable(ctx context.Context, f func() error) err
 	}
 }
 
-func (m *PipelineManager) settleOne(ctx context.Context, r *run, unsure bool) {
+func (m *PipelineManager) settleOne(ctx context.Context, r *run, unsure bool) error {
 	err := m.settleTogether(ctx, []*run{r})
 	var fault *faultError
 	if errors.As(err, &fault) { // once more, now as a run that has failed
@@ -85,13 +121,12 @@ func (m *PipelineManager) settleOne(ctx context.Context, r *run, unsure bool) {
 	case err == nil:
 	case errors.Is(err, ErrLocked) && unsure && m.isSettled(ctx, r):
 	case errors.Is(err, ErrLocked):
-		m.stats.locked.Add(1)
-		r.debug.bump("Locked")
-		m.logRun(r, "The stream was taken by another worker; this run has no effect", err)
+		m.countLocked(r, err)
 	default:
 		// The lease runs out and the stream is tried again.
 		m.logRun(r, "The result of a run could not be stored", err)
 	}
+	return err
 }
 
 // isSettled tells whether the result of a run is stored after all, and counts it

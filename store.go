@@ -33,7 +33,8 @@ type Store interface {
 	// attempt raised by one. No other Claim gets any of them while the lease
 	// runs. A claimed stream whose lease has run out at c.Now is due again; it
 	// is returned by way of retry_fire or retry_expire, so its serial number
-	// rises by two.
+	// rises by two. A stream that cannot be read whole, after an older program
+	// took over for one, is claimed like any other and says so in Unreadable.
 	Claim(ctx context.Context, c Claim) ([]Stream, error)
 	// Renew prolongs the leases that owner still holds on the given streams and
 	// returns the ids of those it no longer holds.
@@ -155,8 +156,13 @@ const maxConflicts = 20
 
 // transact runs fn in a transaction, again if it met another one.
 func transact(ctx context.Context, s Store, fn func(Tx) error) error {
+	return retryConflict(ctx, func() error { return s.Transact(ctx, fn) })
+}
+
+// retryConflict calls f again as long as it returns ErrConflict.
+func retryConflict(ctx context.Context, f func() error) error {
 	for try := 1; ; try++ {
-		err := s.Transact(ctx, fn)
+		err := f()
 		if err == nil || !errors.Is(err, ErrConflict) || try == maxConflicts {
 			return err
 		}

@@ -132,6 +132,10 @@ type Stream struct {
 	// LastError and LastErrorAt tell why and when the last attempt failed.
 	LastError   string
 	LastErrorAt time.Time
+
+	// Unreadable is why the stored stream could not be read whole; set by
+	// Store.Claim, which must not fail for it, and by no one else.
+	Unreadable error
 }
 
 // openAt tells whether the stream takes events at that time. At the very

@@ -32,6 +32,7 @@ type workers struct {
 	limit    int       // of the dispatcher: how many streams to claim at once
 	nextTrim time.Time // of the dispatcher: not before then
 	losses   int       // of the dispatcher: how often in a row the database did not answer
+	vain     int       // of the dispatcher: how often in a row what was due was not to be had
 }
 
 // Start begins to run pipelines and returns at once. They run until Stop is
@@ -137,6 +138,9 @@ func (w *workers) dispatch() {
 			w.m.log.Info("The database answers again")
 			w.losses = 0
 		}
+		if n > 0 {
+			w.vain = 0
+		}
 		if err != nil || n == 0 && !trimming {
 			w.sleep()
 		}
@@ -201,10 +205,17 @@ func (w *workers) sleep() {
 	pause := m.cfg.PollInterval
 	if w.losses > 0 {
 		pause = w.lossPause()
-	} else if due, err := m.store.NextDue(w.ctx); err == nil && !due.IsZero() {
+	} else if due, err := w.nextDue(); err == nil && !due.IsZero() {
 		// Due means that the clock has moved past the time. What is due by now
-		// was not to be had a moment ago: another worker is at it.
+		// was not to be had a moment ago: another worker is at it, or a
+		// transaction of the host that may take longer.
 		until := due.Sub(m.triggers.now()) + time.Microsecond
+		if until <= 0 {
+			until = time.Millisecond << min(w.vain, 8)
+			w.vain++
+		} else {
+			w.vain = 0
+		}
 		pause = min(pause, max(until, time.Millisecond))
 	}
 	timer, stop := m.clock.Timer(pause)
@@ -217,6 +228,16 @@ func (w *workers) sleep() {
 	}
 	m.sleepsUntil.Store(math.MaxInt64)
 }
+
+func (w *workers) nextDue() (time.Time, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, databaseTimeout)
+	defer cancel()
+	return w.m.store.NextDue(ctx)
+}
+
+// minPatience is how long the database is waited for at least, however short the
+// lease is.
+const minPatience = time.Second
 
 func (w *workers) work() {
 	for r := range w.runs {
@@ -289,7 +310,9 @@ func (m *PipelineManager) renewLeases(ctx context.Context) {
 			continue
 		}
 		ids := slices.Sorted(maps.Keys(held))
-		lost, err := m.store.Renew(ctx, m.cfg.Name, ids, microUTC(m.triggers.now().Add(m.cfg.Lease)))
+		asking, cancel := context.WithTimeout(ctx, max(m.cfg.Lease/3, minPatience))
+		lost, err := m.store.Renew(asking, m.cfg.Name, ids, microUTC(m.triggers.now().Add(m.cfg.Lease)))
+		cancel()
 		if err != nil && ctx.Err() == nil {
 			m.log.Error("Leases could not be renewed", "err", err)
 		}

@@ -72,7 +72,7 @@ WITH stored AS (
 	FROM (SELECT stream, min(timestamp) AS first, max(timestamp) AS last FROM placed GROUP BY stream) AS spans
 	JOIN unnest($6::text[], $7::text[]) WITH ORDINALITY AS of (key, traits, stream) USING (stream)
 	ORDER BY key
-	ON CONFLICT (open_key) DO UPDATE SET first_event = least(s.first_event, excluded.first_event),
+	ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO UPDATE SET first_event = least(s.first_event, excluded.first_event),
 		last_event = greatest(s.last_event, excluded.last_event),
 		expire_timestamp = greatest(s.expire_timestamp, excluded.expire_timestamp),
 		expire_due = greatest(s.expire_due, excluded.expire_due), progress = excluded.progress

@@ -179,6 +179,7 @@ const (
 	pgLockNotAvailable     = "55P03"
 	pgUniqueViolation      = "23505"
 	pgTooManyConnections   = "53300"
+	pgReadOnly             = "25006"
 )
 
 func (postgresDialect) isContention(err error) bool {
@@ -190,11 +191,15 @@ func (postgresDialect) isContention(err error) bool {
 }
 
 // isUnavailable: classes 08 (connection) and 57P (the server is shutting down,
-// crashed, starts up), no connection left, or no answer that would have a code.
+// crashed, starts up), no connection left, a standby that takes no writes, or no
+// answer that would have a code.
 func (postgresDialect) isUnavailable(err error) bool {
 	code := pgCode(err)
 	if code != "" {
-		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == pgTooManyConnections
+		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == pgTooManyConnections || code == pgReadOnly
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return false // the caller's own, which looks like one of the network
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error

@@ -30,7 +30,9 @@ func fail(ctx context.Context, d dialect, doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return fmt.Errorf("store: %s: %w", doing, err)
+	case ctx.Err() != nil:
 		return fmt.Errorf("store: %s: %w: %w", doing, ctx.Err(), err)
 	case d.isContention(err) && !errors.Is(err, winchester.ErrConflict):
 		return fmt.Errorf("store: %s: %w: %w", doing, winchester.ErrConflict, err)

@@ -100,7 +100,7 @@ func (d postgresDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t t
 	SELECT name, key, traits, key, $9, $10, first, last, fire, expire, fire, expire, progress
 	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
 	AS c (name, key, traits, first, last, fire, expire, progress)
-	ON CONFLICT (open_key) DO UPDATE SET open_key = excluded.open_key WHERE false RETURNING id, stream_key`,
+	ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO UPDATE SET open_key = excluded.open_key WHERE false RETURNING id, stream_key`,
 		names, keys, traits, f.first, f.last, f.fire, f.expire, f.progress, int64(winchester.StateActive), int64(0))
 }
 
@@ -260,6 +260,9 @@ func (d postgresDialect) changeStreams(ctx context.Context, conn gorm.ConnPool, 
 	ids := make([]int64, len(changes))
 	for i := range changes {
 		ids[i] = changes[i].Stream.ID
+		if _, twice := before[ids[i]]; twice {
+			return fmt.Errorf("%w: stream %d is to be changed twice", winchester.ErrLocked, ids[i])
+		}
 		before[ids[i]] = changes[i].SerialBefore
 	}
 	err := eachOf(ctx, conn, func(row scanner) error {
@@ -326,17 +329,13 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 	}
 	out := make([]claimed, 0, c.Limit)
 	err := eachOn(write, func(row scanner) error {
-		var one claimed
-		var was timeColumn
-		err := scanStream(row, &one.stream, &was)
-		one.due = was.Time
+		one, err := scanClaimed(row)
 		out = append(out, one)
 		return err
-	}, "WITH due AS MATERIALIZED (SELECT id AS due_id FROM "+t.streams+" WHERE "+condition+
-		" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED) "+
-		"UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN $3 THEN 2 ELSE 1 END, "+
+	}, "UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN $3 THEN 2 ELSE 1 END, "+
 		"state = $3, open_key = NULL, owner = $4, claimed_due = "+due+", "+due+" = $5, "+other+" = NULL, attempt = attempt + 1 "+
-		"FROM due WHERE id = due_id RETURNING "+streamColumns+", claimed_due",
+		"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED)) "+
+		"RETURNING "+streamColumns+", claimed_due",
 		c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil)
 	return out, err
 }

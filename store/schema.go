@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seed71495667/winchester"
@@ -59,13 +60,34 @@ func scanStream(row scanner, s *winchester.Stream, more ...any) error {
 		s.Due = expireDue.Time
 	}
 	if err := s.Progress.UnmarshalText([]byte(progress)); err != nil {
-		return fmt.Errorf("stream %d: %w", s.ID, err)
+		return &unreadableError{s.ID, err}
 	}
 	var err error
 	if s.DistinguishingTraits, err = winchester.ParseTraits(traits); err != nil {
-		return fmt.Errorf("stream %d: distinguishing %w", s.ID, err)
+		return &unreadableError{s.ID, fmt.Errorf("distinguishing %w", err)}
 	}
 	return nil
+}
+
+// unreadableError says that a stream has been read, but not understood whole.
+type unreadableError struct {
+	id  int64
+	err error
+}
+
+func (e *unreadableError) Error() string { return fmt.Sprintf("stream %d: %v", e.id, e.err) }
+func (e *unreadableError) Unwrap() error { return e.err }
+
+// scanClaimed reads a stream that has just been claimed. If it cannot be
+// understood it must be told all the same: it is this worker's now.
+func scanClaimed(row scanner) (c claimed, err error) {
+	var was timeColumn
+	err = scanStream(row, &c.stream, &was)
+	c.due = was.Time
+	if fault := (*unreadableError)(nil); errors.As(err, &fault) {
+		c.stream.Unreadable, err = fault, nil
+	}
+	return c, err
 }
 
 // scanEvent reads the eventColumns.

@@ -269,10 +269,7 @@ func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, 
 		"RETURNING "+streamColumns+", claimed_due",
 		append(values, c.Limit)...),
 		func(row scanner) error {
-			var one claimed
-			var was timeColumn
-			err := scanStream(row, &one.stream, &was)
-			one.due = was.Time
+			one, err := scanClaimed(row)
 			out = append(out, one)
 			return err
 		})

@@ -7,6 +7,19 @@ import (
 )
 
 var changeTests = []test{
+	{"a stream is changed once, whatever serial numbers are named (I5)", func(t *suite) {
+		s := stream("t", "acme")
+		t.save(s)
+		now := t.get(s.ID)
+		stale := to(now, winchester.StateFiring)
+		stale.SerialBefore--
+		for _, changes := range [][]winchester.StreamChange{
+			{stale, to(now, winchester.StateFiring)}, {to(now, winchester.StateFiring), stale}, {to(now, winchester.StateFiring), to(now, winchester.StateFiring)},
+		} {
+			t.is(t.change(changes...), winchester.ErrLocked)
+			equal(t, "stream", text(t.get(s.ID)), text(now))
+		}
+	}},
 	{"a stream becomes what the change says", func(t *suite) {
 		s := ready("acme", 0)
 		t.save(s)

@@ -42,11 +42,12 @@ CREATE TABLE {{tables}}streams (
     progress              text        NOT NULL DEFAULT ''
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
-CREATE UNIQUE INDEX {{prefix}}streams_open_key ON {{tables}}streams (open_key);
+-- Most writes change what is indexed, and so go into every index that has the
+-- row: there are few, and they are partial.
+CREATE UNIQUE INDEX {{prefix}}streams_open_key ON {{tables}}streams (open_key) WHERE open_key IS NOT NULL;
 CREATE INDEX {{prefix}}streams_fire_due ON {{tables}}streams (fire_due, id) WHERE fire_due IS NOT NULL;
 CREATE INDEX {{prefix}}streams_expire_due ON {{tables}}streams (expire_due, id) WHERE expire_due IS NOT NULL;
-CREATE INDEX {{prefix}}streams_name ON {{tables}}streams (name);
-CREATE INDEX {{prefix}}streams_state ON {{tables}}streams (state);
+CREATE INDEX {{prefix}}streams_error ON {{tables}}streams (state, id) WHERE state IN (4, 5);
 
 -- Memberships: which events are in which streams.
 CREATE TABLE {{tables}}stream_events (
