@@ -153,8 +153,13 @@ func compileTrigger(d TriggerDefinition) (*trigger, error) {
 	var faults Faults
 	fault := faults.add
 	t := &trigger{def: d}
-	if d.Name == "" {
+	switch {
+	case d.Name == "":
 		fault("name", "is missing")
+	case len(d.Name) > MaxEventType:
+		fault("name", "has %d bytes, at most %d are allowed", len(d.Name), MaxEventType)
+	case !validText(d.Name):
+		fault("name", "is not UTF-8 text without NUL characters")
 	}
 	if d.DebugLevel < DebugOff || d.DebugLevel > DebugReasons {
 		fault("debug_level", "%d is not 0, 1 or 2", d.DebugLevel)

@@ -75,14 +75,15 @@ func (a *announcer) flush() {
 	_ = a.send(ctx, due) // polling makes up for it
 }
 
-// close sends nothing more, and waits for what is being sent.
+// close sends what waits, and waits for what is being sent.
 func (a *announcer) close() {
 	a.mu.Lock()
 	a.closed = true
-	if a.timer != nil && a.timer.Stop() {
-		a.sends.Done()
-	}
+	waiting := a.timer != nil && a.timer.Stop()
 	a.mu.Unlock()
+	if waiting {
+		a.flush()
+	}
 	a.sends.Wait()
 }
 

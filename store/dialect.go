@@ -32,7 +32,8 @@ type dialect interface {
 	// lockMigrations keeps other processes from migrating until the transaction
 	// ends.
 	lockMigrations(t tables) string
-	hasTable(db *gorm.DB, name string) (bool, error)
+	// has tells whether there is a table or an index of the name.
+	has(db *gorm.DB, name string) (bool, error)
 
 	// checkOptions refuses options that the database has no use for and that
 	// would be missed.
@@ -42,6 +43,8 @@ type dialect interface {
 	// lock takes the locks, at the beginning of a transaction, that keep it from
 	// meeting another one half-way. It must be the first statement.
 	lock(ctx context.Context, conn gorm.ConnPool, t tables) error
+	// isolation are the options of a transaction that writes.
+	isolation() *sql.TxOptions
 	// snapshot are the options of a transaction whose statements all see the
 	// same state of the database; nil for the default ones.
 	snapshot() *sql.TxOptions
@@ -54,8 +57,9 @@ type dialect interface {
 	// traitIs is the condition that a column of traits has one of this name with
 	// exactly this canonical form. Where the trait is indexed it uses the index.
 	traitIs(column, name, canonical string) (condition string, values []any)
-	// indexTrait makes an index for traitIs if there is none.
-	indexTrait(t tables, name string) string
+	// indexTrait names an index for traitIs, as has takes it, and makes it if
+	// there is none.
+	indexTrait(t tables, name string) (index, statement string)
 
 	// transaction runs fn in a transaction, on a connection for the statements
 	// below.
@@ -107,8 +111,8 @@ type dialect interface {
 }
 
 // gormTransaction runs fn in a transaction, as GORM does it.
-func gormTransaction(db *gorm.DB, fn func(db *gorm.DB, conn gorm.ConnPool) error) error {
-	return db.Transaction(func(db *gorm.DB) error { return fn(db, db.Statement.ConnPool) })
+func gormTransaction(db *gorm.DB, options *sql.TxOptions, fn func(db *gorm.DB, conn gorm.ConnPool) error) error {
+	return db.Transaction(func(db *gorm.DB) error { return fn(db, db.Statement.ConnPool) }, options)
 }
 
 // eventRow is an event as it is written.

@@ -65,7 +65,7 @@ func lockMigrations(t tables) string {
 	return "SELECT pg_advisory_xact_lock(hashtext('winchester'), hashtext('" + t.migrations + "'))"
 }
 
-func (postgresDialect) hasTable(db *gorm.DB, name string) (exists bool, err error) {
+func (postgresDialect) has(db *gorm.DB, name string) (exists bool, err error) {
 	err = scanOne(db.Raw("SELECT to_regclass(?) IS NOT NULL", name), &exists)
 	return exists, err
 }
@@ -85,6 +85,12 @@ func (postgresDialect) check(ctx context.Context, db *gorm.DB) error {
 
 // lock: rows are locked as they are met, always in the same order.
 func (postgresDialect) lock(context.Context, gorm.ConnPool, tables) error { return nil }
+
+// isolation is READ COMMITTED even where the server's default is another one: a
+// statement that has waited for a lock must see what was done meanwhile.
+func (postgresDialect) isolation() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+}
 
 func (postgresDialect) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
@@ -144,14 +150,18 @@ func (postgresDialect) traitIs(column, name, canonical string) (string, []any) {
 }
 
 // indexTrait makes a hash index, which takes values of any length.
-func (postgresDialect) indexTrait(t tables, name string) string {
-	index := t.prefix + "events_trait_" + name
+func (postgresDialect) indexTrait(t tables, name string) (index, statement string) {
+	index = t.prefix + "events_trait_" + name
 	if len(index) > maxIdentifier { // it would be cut off, and be the same for another trait
 		h := fnv.New64a()
 		h.Write([]byte(name))
 		index = fmt.Sprintf("%sevents_%016x", t.prefix, h.Sum64())
 	}
-	return "CREATE INDEX IF NOT EXISTS \"" + index + "\" ON " + t.events + " USING hash ((" + traitValue("traits", name) + "))"
+	qualified := `"` + index + `"`
+	if t.schema != "" {
+		qualified = `"` + t.schema + `".` + qualified
+	}
+	return qualified, "CREATE INDEX IF NOT EXISTS \"" + index + "\" ON " + t.events + " USING hash ((" + traitValue("traits", name) + "))"
 }
 
 // maxIdentifier is how long names can be, in bytes.

@@ -49,8 +49,8 @@ func (sqliteDialect) lockMigrations(t tables) string {
 	return "DELETE FROM " + t.migrations + " WHERE version < 0"
 }
 
-func (sqliteDialect) hasTable(db *gorm.DB, name string) (exists bool, err error) {
-	err = scanOne(db.Raw("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)", name), &exists)
+func (sqliteDialect) has(db *gorm.DB, name string) (exists bool, err error) {
+	err = scanOne(db.Raw("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?)", name), &exists)
 	return exists, err
 }
 
@@ -82,6 +82,8 @@ func (sqliteDialect) lock(ctx context.Context, conn gorm.ConnPool, t tables) err
 	_, err := conn.ExecContext(ctx, "DELETE FROM "+t.streams+" WHERE id < 0")
 	return err
 }
+
+func (sqliteDialect) isolation() *sql.TxOptions { return nil }
 
 // snapshot: WAL gives every transaction one.
 func (sqliteDialect) snapshot() *sql.TxOptions { return nil }
@@ -141,8 +143,9 @@ func (sqliteDialect) traitIs(column, name, canonical string) (string, []any) {
 	return "instr(" + members + ", ?) > 0", []any{"," + quoted + ":" + canonical + ","}
 }
 
-func (sqliteDialect) indexTrait(t tables, name string) string {
-	return "CREATE INDEX IF NOT EXISTS \"" + t.prefix + "events_trait_" + name + "\" ON " + t.events +
+func (sqliteDialect) indexTrait(t tables, name string) (index, statement string) {
+	index = t.prefix + "events_trait_" + name
+	return index, "CREATE INDEX IF NOT EXISTS \"" + index + "\" ON " + t.events +
 		" (" + traitPath("traits", name) + ") WHERE " + traitPath("traits", name) + " IS NOT NULL"
 }
 

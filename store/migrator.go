@@ -66,7 +66,7 @@ func (m *Migrator) Version(ctx context.Context) (int, error) {
 }
 
 func (m *Migrator) version(db *gorm.DB) (version int, err error) {
-	exists, err := m.s.d.hasTable(db, m.s.t.migrations)
+	exists, err := m.s.d.has(db, m.s.t.migrations)
 	if err == nil && exists {
 		err = scanOne(db.Raw("SELECT COALESCE(MAX(version), 0) FROM "+m.s.t.migrations), &version)
 	}
@@ -83,7 +83,7 @@ func (m *Migrator) Status(ctx context.Context) ([]MigrationStatus, error) {
 		status[i].Migration = one
 	}
 	db := m.s.writer(ctx)
-	exists, err := m.s.d.hasTable(db, m.s.t.migrations)
+	exists, err := m.s.d.has(db, m.s.t.migrations)
 	if err == nil && exists {
 		err = each(db.Table(m.s.t.migrations).Select("version, applied_at"), func(row scanner) error {
 			var version int
@@ -153,7 +153,7 @@ func (m *Migrator) step(ctx context.Context, target int) (done bool, err error) 
 		return false, err
 	}
 	now := 0
-	err = db.Transaction(func(db *gorm.DB) error {
+	err = m.s.writing(db, func(db *gorm.DB) error {
 		if err := db.Exec(m.s.d.lockMigrations(m.s.t)).Error; err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func (m *Migrator) step(ctx context.Context, target int) (done bool, err error) 
 
 // createTable makes the table of applied migrations if there is none.
 func (m *Migrator) createTable(db *gorm.DB) error {
-	return db.Transaction(func(db *gorm.DB) error {
+	return m.s.writing(db, func(db *gorm.DB) error {
 		for _, sql := range m.s.d.createMigrations(m.s.t) {
 			if err := db.Exec(sql).Error; err != nil {
 				return err
@@ -205,7 +205,7 @@ func (m *Migrator) Stamp(ctx context.Context, version int) error {
 	db := m.s.writer(ctx)
 	err := m.createTable(db)
 	if err == nil {
-		err = db.Transaction(func(db *gorm.DB) error {
+		err = m.s.writing(db, func(db *gorm.DB) error {
 			if err := db.Exec(m.s.d.lockMigrations(m.s.t)).Error; err != nil {
 				return err
 			}

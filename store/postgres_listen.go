@@ -28,7 +28,7 @@ import (
 const ping = "ping "
 
 // patience is how long a ping may be on its way.
-const patience = 5 * time.Second
+const patience = 3 * time.Second
 
 // channelOf is the channel of the tables, by a digest: names are limited to 63
 // bytes.
@@ -58,13 +58,17 @@ func (d postgresDialect) listen(ctx context.Context, db *gorm.DB, t tables, log 
 	}
 	l := listener{pool: pool, channel: channelOf(t), wake: wake}
 	const lost = "No wake-ups from other processes; workers poll the database"
+	pings := 0 // that did not come through, in a row
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
 		began := time.Now()
 		err := l.once(ctx)
+		if pings++; !errors.Is(err, errNoPing) {
+			pings = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, errors.ErrUnsupported):
+		case errors.Is(err, errors.ErrUnsupported) && (pings == 0 || pings == maxPings):
 			log.log.WarnContext(ctx, lost, "reason", err)
 			return err
 		case time.Since(began) > time.Minute:
@@ -80,6 +84,11 @@ func (d postgresDialect) listen(ctx context.Context, db *gorm.DB, t tables, log 
 		}
 	}
 }
+
+var errNoPing = fmt.Errorf("%w: notifications do not come through; is there a pooler in between that changes the session with each transaction?", errors.ErrUnsupported)
+
+// maxPings is how often that is believed to be chance.
+const maxPings = 3
 
 type listener struct {
 	pool    *sql.DB
@@ -136,7 +145,7 @@ func (l *listener) listen(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if err != nil {
 		if ctx.Err() == nil && pinging.Err() != nil {
-			return fmt.Errorf("%w: notifications do not come through; is there a pooler in between that changes the session with each transaction?", errors.ErrUnsupported)
+			return errNoPing
 		}
 		return err
 	}

@@ -26,13 +26,13 @@ type pinned struct {
 }
 
 // transaction runs fn in a transaction.
-func (postgresDialect) transaction(db *gorm.DB, fn func(db *gorm.DB, conn gorm.ConnPool) error) error {
+func (d postgresDialect) transaction(db *gorm.DB, fn func(db *gorm.DB, conn gorm.ConnPool) error) error {
 	if _, ok := db.Statement.ConnPool.(*sql.DB); !ok { // GORM prepares statements, for one
-		return gormTransaction(db, fn)
+		return gormTransaction(db, d.isolation(), fn)
 	}
 	return db.Connection(func(db *gorm.DB) error {
 		conn, _ := db.Statement.ConnPool.(*sql.Conn)
-		return gormTransaction(db, func(db *gorm.DB, pool gorm.ConnPool) error { return fn(db, &pinned{pool, conn}) })
+		return gormTransaction(db, d.isolation(), func(db *gorm.DB, pool gorm.ConnPool) error { return fn(db, &pinned{pool, conn}) })
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +22,8 @@ func (d postgresDialect) open(ctx context.Context, l location, o Options) (write
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "winchester"
 	}
+	config.RuntimeParams["datestyle"] = "ISO, MDY" // times may come as text
+	config.DialFunc = dialer(config.ConnectTimeout).DialContext
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(o.Connections)
 	pool.SetMaxIdleConns(o.Connections)
@@ -35,6 +38,17 @@ func (d postgresDialect) open(ctx context.Context, l location, o Options) (write
 		return nil, nil, nil, errors.Join(fmt.Errorf("%s: %w", RedactURL(l.url), err), pool.Close())
 	}
 	return db, db, pool.Close, nil
+}
+
+// silence is how long a server may not be heard of before a connection to it is
+// given up: one that has vanished from the network never says so.
+const silence = 20 * time.Second
+
+func dialer(timeout time.Duration) *net.Dialer {
+	return &net.Dialer{
+		Timeout: timeout, Control: unanswered,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence / 2, Interval: silence / 8, Count: 4},
+	}
 }
 
 // parseFault is what is wrong with a URL without the URL itself.

@@ -105,7 +105,7 @@ func (s *Store) deleteEvents(db *gorm.DB, ids []int64) (int64, error) {
 // what it is to delete.
 func (s *Store) purge(ctx context.Context, doing string, fn func(db *gorm.DB) error) error {
 	for try := 1; ; try++ {
-		err := s.writer(ctx).Transaction(func(db *gorm.DB) error {
+		err := s.writing(s.writer(ctx), func(db *gorm.DB) error {
 			if s.lockFirst {
 				if err := s.d.lock(ctx, db.Statement.ConnPool, s.t); err != nil {
 					return err

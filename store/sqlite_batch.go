@@ -73,7 +73,7 @@ func (sqliteDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t ta
 }
 
 func (sqliteDialect) transaction(db *gorm.DB, fn func(db *gorm.DB, conn gorm.ConnPool) error) error {
-	return gormTransaction(db, fn)
+	return gormTransaction(db, nil, fn)
 }
 
 func (d sqliteDialect) openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error {

@@ -128,11 +128,32 @@ func (s *Store) prepare(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, name := range o.IndexedTraits {
-		if err := s.writer(ctx).Exec(s.d.indexTrait(s.t, name)).Error; err != nil {
+		if err := s.indexTrait(ctx, name); err != nil {
 			return fail(ctx, s.d, "index a trait", err)
 		}
 	}
 	return nil
+}
+
+// indexTrait makes an index if there is none. It looks first: making one locks
+// the table, whatever IF NOT EXISTS says.
+func (s *Store) indexTrait(ctx context.Context, name string) error {
+	index, statement := s.d.indexTrait(s.t, name)
+	exists, err := s.d.has(s.writer(ctx), index)
+	if err != nil || exists {
+		return err
+	}
+	return s.writing(s.writer(ctx), func(db *gorm.DB) error {
+		if err := db.Exec(s.d.lockMigrations(s.t)).Error; err != nil {
+			return err
+		}
+		return db.Exec(statement).Error
+	})
+}
+
+// writing runs fn in a transaction that writes.
+func (s *Store) writing(db *gorm.DB, fn func(db *gorm.DB) error) error {
+	return db.Transaction(fn, s.d.isolation())
 }
 
 // writer and reader begin a statement or a transaction, with nothing left of

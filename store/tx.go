@@ -31,7 +31,11 @@ func DB(tx winchester.Tx) *gorm.DB {
 // another one has written since.
 func (s *Store) Tx(db *gorm.DB) winchester.Tx {
 	session := db.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true, Logger: s.log})
-	return &transaction{s: s, db: session, conn: session.Statement.ConnPool}
+	tx := &transaction{s: s, db: session, conn: session.Statement.ConnPool}
+	if _, ok := tx.conn.(gorm.TxCommitter); !ok {
+		tx.fault = errors.New("store: the *gorm.DB given to Store.Tx is not a transaction")
+	}
+	return tx
 }
 
 // Transact implements winchester.Store.
@@ -61,9 +65,10 @@ func (s *Store) Transact(ctx context.Context, fn func(winchester.Tx) error) erro
 
 // transaction is an open transaction.
 type transaction struct {
-	s    *Store
-	db   *gorm.DB
-	conn gorm.ConnPool // its connection, for the hot paths
+	s     *Store
+	db    *gorm.DB
+	conn  gorm.ConnPool // its connection, for the hot paths
+	fault error         // refuses to do anything
 	// announcement collects what is to be announced; nil in a host's transaction.
 	announcement *announcement
 }
@@ -81,6 +86,9 @@ func (tx *transaction) Unwrap() any {
 
 // InsertEvents implements winchester.Tx.
 func (tx *transaction) InsertEvents(ctx context.Context, events []winchester.Event) ([]int64, error) {
+	if tx.fault != nil {
+		return nil, tx.fault
+	}
 	rows := make([]eventRow, len(events))
 	// The traits of all events are written into one text and cut out of it.
 	text := make([]byte, 0, 512*len(events))
@@ -189,6 +197,9 @@ func (tx *transaction) StreamEvents(ctx context.Context, streams ...int64) (map[
 
 // ChangeStreams implements winchester.Tx.
 func (tx *transaction) ChangeStreams(ctx context.Context, changes []winchester.StreamChange) error {
+	if tx.fault != nil {
+		return tx.fault
+	}
 	err := tx.keyTaken(tx.s.d.changeStreams(ctx, tx.conn, tx.s.t, changes))
 	tx.s.log.batch(ctx, "UPDATE "+tx.s.t.streams, len(changes))
 	return fail(ctx, tx.s.d, "change the state of streams", err)

@@ -131,7 +131,9 @@ func foreignDSN(text string) bool {
 			return true
 		}
 	}
-	return false
+	// "postgres:/user:password@host", a slash short of a URL
+	user, _, at := strings.Cut(text, "@")
+	return at && strings.Contains(user, ":")
 }
 
 // RedactURL returns a database URL without its password and its parameters,
@@ -141,7 +143,10 @@ func RedactURL(text string) string {
 	if !ok {
 		return text // a path
 	}
-	rest, _, _ = strings.Cut(rest, "?") // some drivers take the password as a parameter
+	end := strings.IndexByte(rest, '?') // some drivers take the password as a parameter
+	if end >= 0 && (strings.Contains(rest[:end], "@") || !strings.Contains(rest, "@")) {
+		rest = rest[:end] // else the question mark is in the password
+	}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		user, _, hasPassword := strings.Cut(rest[:at], ":")
 		if hasPassword {
