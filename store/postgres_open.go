@@ -22,7 +22,8 @@ func (d postgresDialect) open(ctx context.Context, l location, o Options) (write
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "winchester"
 	}
-	config.RuntimeParams["datestyle"] = "ISO, MDY" // times may come as text
+	// Values may travel as text, and patterns have backslashes.
+	config.RuntimeParams["datestyle"], config.RuntimeParams["standard_conforming_strings"] = "ISO, MDY", "on"
 	config.DialFunc = dialer(config.ConnectTimeout).DialContext
 	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(o.Connections)
