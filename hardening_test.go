@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -412,4 +414,79 @@ func TestHandlerEndsItsGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, "what happened", s.take(), "s.handle(1) s.rollback s.handle(1) s.rollback s.handle(1) s.commit")
+}
+
+// TestUnreadableStream: a row that an older or a newer program has left, or
+// somebody's hand, fails by itself, and costs the streams beside it nothing.
+func TestUnreadableStream(t *testing.T) {
+	t.Parallel()
+	s := &script{}
+	r := newRig(t, specs("s"), scripts(map[string]*script{"s": s}))
+	bad := r.add("paid", 1).Streams[0].StreamID
+	good := r.add("paid", 2).Streams[0].StreamID
+	worse := r.add("paid", 3).Streams[0].StreamID
+	execSQL(t, r.store, fmt.Sprintf("UPDATE winchester_streams SET progress = 'half' WHERE id = %d", bad))
+	execSQL(t, r.store, fmt.Sprintf("UPDATE winchester_streams SET distinguishing_traits = '{' WHERE id = %d", worse))
+	for _, pause := range []time.Duration{time.Second, 2 * time.Minute, 3 * time.Minute} {
+		r.pass(pause)
+	}
+	expect(t, "what happened", s.take(), "s.handle(1) s.commit s.handle(1) s.commit")
+	expect(t, "the good one", r.stream(good).State, winchester.StateCompleted)
+	expect(t, "the bad one", r.stream(bad).State, winchester.StateCompleted) // what it has counted can be counted anew
+	if _, err := r.store.StreamByID(context.Background(), worse); err == nil || !strings.Contains(err.Error(), "traits") {
+		t.Errorf("reading the worse one: %v", err)
+	}
+	n, err := r.store.CountStreams(context.Background(), winchester.StreamQuery{State: winchester.StateError})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "streams in error", n, 1)
+}
+
+// TestStopIsBounded: a database that does not answer cannot keep a Stop from
+// coming to its end.
+func TestStopIsBounded(t *testing.T) {
+	t.Parallel()
+	silent := &silentStore{}
+	running := make(chan struct{}, 10)
+	s := &script{handle: func(_ context.Context, events []winchester.Event, _ *winchester.Env) ([]winchester.Event, error) {
+		running <- struct{}{}
+		return events, nil
+	}}
+	r := newRig(t, specs("s"), scripts(map[string]*script{"s": s}), func(c *winchester.Config) {
+		silent.Store = c.Store
+		c.Store = silent
+		c.Clock, c.Workers = nil, 4
+	})
+	for i := range 4 {
+		r.add("paid", i)
+	}
+	silent.mute.Store(true)
+	if err := r.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	<-running
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	began := time.Now()
+	if err := r.Stop(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 20*time.Second { // 5s of grace, not 30s a stream
+		t.Errorf("Stop took %s", took)
+	}
+}
+
+// silentStore begins no transaction once it is mute; who calls it waits.
+type silentStore struct {
+	winchester.Store
+	mute atomic.Bool
+}
+
+func (s *silentStore) Transact(ctx context.Context, fn func(winchester.Tx) error) error {
+	if s.mute.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return s.Store.Transact(ctx, fn)
 }

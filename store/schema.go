@@ -60,7 +60,7 @@ func scanStream(row scanner, s *winchester.Stream, more ...any) error {
 		s.Due = expireDue.Time
 	}
 	if err := s.Progress.UnmarshalText([]byte(progress)); err != nil {
-		return &unreadableError{s.ID, err}
+		s.Progress = winchester.Progress{} // it is counted anew from the events
 	}
 	var err error
 	if s.DistinguishingTraits, err = winchester.ParseTraits(traits); err != nil {
