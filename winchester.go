@@ -17,8 +17,8 @@
 //
 // # Where to read
 //
-// definition.go and criterion.go say what a trigger is, trigger.go and filing.go
-// how an event finds its streams (group.go how calls share transactions,
+// definition.go and criterion.go say what a trigger is, trigger.go, filing.go
+// and lane.go how an event finds its streams (group.go how calls share transactions,
 // hosttx.go how the host's are used), stream.go what states a stream goes through,
 // pipeline.go and run.go how a stream is run, workers.go and settle.go by whom
 // and with what in one transaction, handler.go what a host writes, store.go what

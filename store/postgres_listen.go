@@ -85,7 +85,7 @@ func (d postgresDialect) listen(ctx context.Context, db *gorm.DB, t tables, log 
 	}
 }
 
-var errNoPing = fmt.Errorf("%w: notifications do not come through; is there a pooler in between that changes the session with each transaction?", errors.ErrUnsupported)
+var errNoPing = fmt.Errorf("%w: notifications do not come through; is there a pooler in between that pools by transaction?", errors.ErrUnsupported)
 
 // maxPings is how often that is believed to be chance.
 const maxPings = 3
