@@ -27,8 +27,9 @@ type Store interface {
 	Transact(ctx context.Context, fn func(Tx) error) error
 
 	// Claim takes up to c.Limit streams that are due in c.Pass at c.Now, those
-	// that have waited longest first; a stream that is due in both passes is only
-	// had in that of PassFire. It hands each to c.Owner until
+	// that have waited longest first, where a stream whose expiration has moved
+	// away may count from an earlier one; a stream that is due in both passes is
+	// only had in that of PassFire. It hands each to c.Owner until
 	// c.LeaseUntil: state firing or expiring, no longer open, serial number and
 	// attempt raised by one. No other Claim gets any of them while the lease
 	// runs. A claimed stream whose lease has run out at c.Now is due again; it
@@ -47,7 +48,9 @@ type Store interface {
 	// database has no means for it.
 	Listen(ctx context.Context, wake func(due time.Time)) error
 	// NextDue returns the earliest time at which any stream is due, in either
-	// pass; zero if there is none.
+	// pass; zero if there is none. It may name an earlier one if dozens of
+	// expirations have moved away since they were first written; once that one
+	// has passed and Claim has been called, it names a later one.
 	NextDue(ctx context.Context) (time.Time, error)
 	// StreamEvents returns the events of each stream, by time and, where times
 	// are equal, in the order they were stored.

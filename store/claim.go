@@ -59,13 +59,6 @@ func (s *Store) Renew(ctx context.Context, owner string, streams []int64, until 
 // NextDue implements winchester.Store.
 func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
 	var due timeColumn
-	err := scanOne(s.reader(ctx).Raw(s.nextDueSQL()), &due)
+	err := scanOne(s.reader(ctx).Raw(s.d.nextDue(s.t)), &due)
 	return due.Time, fail(ctx, s.d, "look for the next due stream", err)
-}
-
-// nextDueSQL reads one entry of each index.
-func (s *Store) nextDueSQL() string {
-	return "SELECT MIN(due) FROM (" +
-		"SELECT MIN(fire_due) AS due FROM " + s.t.streams + " WHERE fire_due IS NOT NULL UNION ALL " +
-		"SELECT MIN(expire_due) AS due FROM " + s.t.streams + " WHERE expire_due IS NOT NULL) AS next"
 }

@@ -92,6 +92,8 @@ type dialect interface {
 	streamEvents(db *gorm.DB, t tables, streams []int64, f func(row scanner) error) error
 	// claim is winchester.Store.Claim, in any order, with what each was due for.
 	claim(ctx context.Context, read, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error)
+	// nextDue is a query for winchester.Store.NextDue.
+	nextDue(t tables) string
 	// renew prolongs leases and returns the ids of the streams still held.
 	renew(ctx context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) ([]int64, error)
 

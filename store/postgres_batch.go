@@ -227,7 +227,9 @@ func timeOrNull(t time.Time) *time.Time {
 }
 
 // refileStreams: the streams are active, so that they are due when they fire or
-// expire.
+// expire. An expiry that has moved away leaves expire_due behind, for putOff:
+// most events change nothing else that is indexed, and a write that does not go
+// into the indexes costs half of one that does.
 func (postgresDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) (unchanged int, err error) {
 	if len(streams) == 0 {
 		return 0, nil
@@ -241,8 +243,8 @@ func (postgresDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t 
 		open[i] = s.Open
 	}
 	n, err := execOf(ctx, conn, "UPDATE "+t.streams+` AS s SET open_key = CASE WHEN c.open THEN s.stream_key END,
-	first_event = c.first, last_event = c.last, fire_timestamp = c.fire, expire_timestamp = c.expire, fire_due = c.fire, expire_due = c.expire,
-	progress = c.progress
+	first_event = c.first, last_event = c.last, fire_timestamp = c.fire, expire_timestamp = c.expire, fire_due = c.fire,
+	expire_due = least(s.expire_due, c.expire), progress = c.progress
 	FROM unnest($1::bigint[], $2::bigint[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
 	AS c (id, serial, open, first, last, fire, expire, progress)
 	WHERE s.id = c.id AND s.state_serial_no = c.serial`,
@@ -324,8 +326,11 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 	due, other, state := "fire_due", "expire_due", winchester.StateFiring
 	condition := "fire_due < $1"
 	if c.Pass == winchester.PassExpire {
+		if err := d.putOff(write, t, c.Now); err != nil {
+			return nil, err
+		}
 		due, other, state = other, due, winchester.StateExpiring
-		condition = "expire_due < $1 AND (fire_due IS NULL OR fire_due >= $1)" // what can fire does
+		condition = "expire_due < $1 AND (fire_due IS NULL OR fire_due >= $1) AND NOT " + expiresLater // what can fire does
 	}
 	out := make([]claimed, 0, c.Limit)
 	err := eachOn(write, func(row scanner) error {
@@ -338,6 +343,37 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		"RETURNING "+streamColumns+", claimed_due",
 		c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil)
 	return out, err
+}
+
+// expiresLater holds for active streams that have been put off since their
+// expire_due was written, and still have time at $1.
+const expiresLater = "(state = 1 AND expire_timestamp >= $1)"
+
+// putOffLimit is how many streams are put off at once.
+const putOffLimit = 1000
+
+// putOff writes the expiry of streams as their expire_due that seem to have
+// expired and have not. Each stream is put off once an expiration, and not once
+// an event.
+func (postgresDialect) putOff(write *gorm.DB, t tables, now time.Time) error {
+	for {
+		put := 0
+		err := eachOn(write, func(scanner) error { put++; return nil }, "UPDATE "+t.streams+" SET expire_due = expire_timestamp "+
+			"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE expire_due < $1 AND "+expiresLater+
+			" ORDER BY expire_due, id LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id", now, putOffLimit)
+		if err != nil || put < putOffLimit {
+			return err
+		}
+	}
+}
+
+// nextDue looks at the first expirations: some may have been put off meanwhile. If
+// all have been, until after what it has not looked at, that is the answer.
+func (postgresDialect) nextDue(t tables) string {
+	return "SELECT least((SELECT min(fire_due) FROM " + t.streams + " WHERE fire_due IS NOT NULL), " +
+		"(SELECT CASE count(*) WHEN 100 THEN least(min(due), max(expire_due)) ELSE min(due) END FROM (" +
+		"SELECT expire_due, CASE state WHEN 1 THEN greatest(expire_due, expire_timestamp) ELSE expire_due END AS due " +
+		"FROM " + t.streams + " WHERE expire_due IS NOT NULL ORDER BY expire_due, id LIMIT 100) AS first))"
 }
 
 // renew passes over the streams that a transaction is just settling: it must

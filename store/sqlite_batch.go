@@ -276,6 +276,13 @@ func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, 
 	return out, err
 }
 
+// nextDue reads one entry of each index.
+func (sqliteDialect) nextDue(t tables) string {
+	return "SELECT MIN(due) FROM (" +
+		"SELECT MIN(fire_due) AS due FROM " + t.streams + " WHERE fire_due IS NOT NULL UNION ALL " +
+		"SELECT MIN(expire_due) AS due FROM " + t.streams + " WHERE expire_due IS NOT NULL) AS next"
+}
+
 func (d sqliteDialect) renew(_ context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) (held []int64, err error) {
 	condition, ids := d.inIDs("id", streams)
 	end := d.timeValue(until)

@@ -132,6 +132,65 @@ var claimTests = []test{
 		equalList(t, "to fire", claim(winchester.PassFire), []string{"bare", "trigger active", "trigger firing", "trigger retry_fire"})
 		equalList(t, "to expire", claim(winchester.PassExpire), []string{"trigger expiring", "trigger retry_expire"})
 	}},
+	{"an expiration that has moved away", func(t *suite) {
+		s, other := stream("t", "acme"), stream("t", "other")
+		s.ExpireTimestamp, other.ExpireTimestamp = at(time.Hour), at(5*time.Hour)
+		t.save(s, other)
+		for hours := 2; hours <= 4; hours++ {
+			s.ExpireTimestamp = at(time.Duration(hours) * time.Hour)
+			t.save(s)
+		}
+		due, err := t.s.NextDue(t.ctx)
+		t.ok(err)
+		equal(t, "due next", due, s.ExpireTimestamp)
+		equal(t, "claimed when it would have been due first", len(t.claim(winchester.PassExpire, 2*time.Hour, 10)), 0)
+		equal(t, "claimed at the very moment", len(t.claim(winchester.PassExpire, 4*time.Hour, 10)), 0)
+		got := t.claim(winchester.PassExpire, 4*time.Hour+time.Microsecond, 10)
+		equalList(t, "claimed", streamIDs(got), []int64{s.ID})
+		equal(t, "its expiry", got[0].ExpireTimestamp, s.ExpireTimestamp)
+	}},
+	{"an expiration that has come nearer", func(t *suite) {
+		s := stream("t", "acme")
+		for hours := 4; hours >= 2; hours-- {
+			s.ExpireTimestamp = at(time.Duration(hours) * time.Hour)
+			t.save(s)
+		}
+		s.ExpireTimestamp = at(3 * time.Hour) // and moved away again
+		t.save(s)
+		equal(t, "claimed too early", len(t.claim(winchester.PassExpire, 3*time.Hour, 10)), 0)
+		equalList(t, "claimed", streamIDs(t.claim(winchester.PassExpire, 3*time.Hour+time.Microsecond, 10)), []int64{s.ID})
+	}},
+	{"thousands of expirations that have moved away", func(t *suite) {
+		const n = 2100
+		streams := make([]*winchester.Stream, n)
+		for i := range streams {
+			streams[i] = stream("t", fmt.Sprint(i))
+			streams[i].ExpireTimestamp = at(time.Duration(i) * time.Second)
+		}
+		t.save(streams...)
+		for i := range streams {
+			streams[i].ExpireTimestamp = at(24*time.Hour + time.Duration(i)*time.Second)
+		}
+		t.save(streams...)
+		last := stream("t", "last")
+		last.ExpireTimestamp = at(12 * time.Hour)
+		t.save(last)
+		for looks := 0; ; looks++ {
+			due, err := t.s.NextDue(t.ctx)
+			t.ok(err)
+			if due.After(last.ExpireTimestamp) || looks > n {
+				t.Fatalf("after %d looks the next one is due at %s, the last at %s", looks, due, last.ExpireTimestamp)
+			}
+			if got := t.claim(winchester.PassExpire, due.Sub(noon)+time.Microsecond, 10); len(got) > 0 {
+				equalList(t, "claimed", streamIDs(got), []int64{last.ID})
+				break
+			}
+		}
+		due, err := t.s.NextDue(t.ctx)
+		t.ok(err)
+		equal(t, "due next, when its lease ends", due, at(12*time.Hour+time.Minute+time.Microsecond))
+		equal(t, "claimed in the end", len(t.claim(winchester.PassExpire, 48*time.Hour, 3*n)), n+1)
+	}},
 	{"NextDue", func(t *suite) {
 		next := func() time.Time {
 			t.Helper()

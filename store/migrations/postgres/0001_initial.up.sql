@@ -15,8 +15,12 @@ CREATE INDEX {{prefix}}events_timestamp ON {{tables}}events (timestamp);
 
 -- Streams: what triggers file events into. open_key is the stream_key while the
 -- stream takes events and NULL afterwards, so that the unique index allows one
--- open stream a key. fire_due and expire_due say when a worker shall claim it,
--- NULL for never; claimed_due keeps what the last claim was due for.
+-- open stream a key. fire_due and expire_due say when a worker shall look at it,
+-- NULL for never; claimed_due keeps what the last claim was due for. That the
+-- expiry of an active stream has moved further away leaves expire_due as it was:
+-- then nothing has changed that is in an index, and the row is written in its
+-- own page alone, for which there must be room. Who looks at it too early puts
+-- it off.
 -- Every row is written several times in its life, so it is vacuumed more often
 -- than most tables are.
 CREATE TABLE {{tables}}streams (
@@ -40,10 +44,10 @@ CREATE TABLE {{tables}}streams (
     last_error            text        NOT NULL DEFAULT '',
     last_error_at         timestamptz,
     progress              text        NOT NULL DEFAULT ''
-) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
--- Most writes change what is indexed, and so go into every index that has the
--- row: there are few, and they are partial.
+-- A write that changes what is indexed goes into every index that has the row:
+-- there are few, and they are partial.
 CREATE UNIQUE INDEX {{prefix}}streams_open_key ON {{tables}}streams (open_key) WHERE open_key IS NOT NULL;
 CREATE INDEX {{prefix}}streams_fire_due ON {{tables}}streams (fire_due, id) WHERE fire_due IS NOT NULL;
 CREATE INDEX {{prefix}}streams_expire_due ON {{tables}}streams (expire_due, id) WHERE expire_due IS NOT NULL;
