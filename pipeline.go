@@ -298,15 +298,6 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*r
 	return runs, nil
 }
 
-// release gives claimed streams back that were not run.
-func (m *PipelineManager) release(ctx context.Context, runs []*run) {
-	for _, r := range runs {
-		r.err = Snooze(0)
-	}
-	m.settle(ctx, runs)
-	m.inFlight.remove(runs)
-}
-
 // trim deletes one batch of old events and tells whether there may be more.
 func (m *PipelineManager) trim(ctx context.Context) (more bool, err error) {
 	if !m.cfg.TrimEvents {

@@ -15,17 +15,38 @@ import (
 
 // ParseTraits reads the typed form that Traits.AppendJSON writes. Empty traits
 // are nil.
+func ParseTraits(text string) (Traits, error) {
+	var p TraitsParser
+	return p.Parse(text)
+}
+
+// TraitsParser is ParseTraits for many texts, of which those that follow each
+// other have much in common, as the events of one stream do: what is the same in
+// the same place as in the text before is taken over, and costs a comparison.
+// Its zero value is ready; it is for one goroutine.
 //
 // Reading events is most of the work of running pipelines, and reading their
 // traits half of that. The canonical form is simple enough to be read by hand,
 // and its texts are parts of one string that need no copies. What is not
 // canonical, because somebody else has written it, takes the way of a JSON
 // decoder.
-func ParseTraits(text string) (Traits, error) {
+type TraitsParser struct {
+	before []trait // of the last text, in its order
+}
+
+// trait is one of a text.
+type trait struct {
+	text  string // as it stands there: "name":value
+	name  string
+	value any
+}
+
+// Parse reads one text.
+func (p *TraitsParser) Parse(text string) (Traits, error) {
 	if text == "{}" {
 		return nil, nil
 	}
-	if t, ok := decodeCanonical(text); ok {
+	if t, ok := p.canonical(text); ok {
 		return t, nil
 	}
 	return decodeJSON(text)
@@ -64,33 +85,53 @@ func decodeJSON(text string) (Traits, error) {
 	return t, nil
 }
 
-// decodeCanonical reads the canonical form; ok tells whether it was that.
-func decodeCanonical(text string) (t Traits, ok bool) {
+// canonical reads the canonical form; ok tells whether it was that.
+func (p *TraitsParser) canonical(text string) (t Traits, ok bool) {
 	rest, ok := strings.CutPrefix(text, "{")
 	if !ok {
 		return nil, false
 	}
-	t = make(Traits, strings.Count(rest, `":`))
-	for {
-		var name string
-		if name, rest, ok = cutString(rest); !ok {
-			return nil, false
-		}
-		if rest, ok = strings.CutPrefix(rest, ":"); !ok {
-			return nil, false
-		}
-		var value any
-		if value, rest, ok = cutValue(rest); !ok {
-			return nil, false
-		}
-		t[name] = value
-		if rest == "}" {
-			return t, true
-		}
-		if rest, ok = strings.CutPrefix(rest, ","); !ok {
-			return nil, false
-		}
+	n := len(p.before)
+	if n == 0 {
+		n = strings.Count(rest, `":`)
 	}
+	t = make(Traits, n)
+	for i := 0; ; i++ {
+		if i == len(p.before) {
+			p.before = append(p.before, trait{})
+		}
+		b := &p.before[i]
+		if n := len(b.text); n == 0 || n >= len(rest) || rest[:n] != b.text || rest[n] != ',' && rest[n] != '}' {
+			if *b, ok = cutTrait(rest); !ok {
+				return nil, false
+			}
+		}
+		t[b.name] = b.value
+		switch rest = rest[len(b.text):]; {
+		case rest == "}":
+			p.before = p.before[:i+1]
+			return t, true
+		case rest == "" || rest[0] != ',':
+			return nil, false
+		}
+		rest = rest[1:]
+	}
+}
+
+// cutTrait takes a trait off the front.
+func cutTrait(s string) (t trait, ok bool) {
+	var rest string
+	if t.name, rest, ok = cutString(s); !ok {
+		return t, false
+	}
+	if rest, ok = strings.CutPrefix(rest, ":"); !ok {
+		return t, false
+	}
+	if t.value, rest, ok = cutValue(rest); !ok {
+		return t, false
+	}
+	t.text = s[:len(s)-len(rest)]
+	return t, true
 }
 
 // cutString takes a string off the front.

@@ -38,7 +38,7 @@ func TestDecodeTraitsReadsWhatWasWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, ok := decodeCanonical(text)
+		got, ok := new(TraitsParser).canonical(text)
 		if text == "{}" {
 			got, ok = nil, true
 		}
@@ -46,6 +46,22 @@ func TestDecodeTraitsReadsWhatWasWritten(t *testing.T) {
 			t.Fatalf("%s:\n got %s, %v\nwant %s", text, describe(got), ok, describe(want))
 		}
 	})
+}
+
+// TestParserTakesOver: texts that resemble each other are read as each alone.
+func TestParserTakesOver(t *testing.T) {
+	t.Parallel()
+	var p TraitsParser
+	for _, text := range []string{
+		`{"a":1,"b":"x"}`, `{"a":12,"b":"x"}`, `{"a":1,"b":"x","c":1.5}`, `{"a":1}`, `{"b":"x","a":1}`, `{"a":1,"b":"xy"}`, `{"a":"1","b":true}`, `{}`,
+		`{"a":{"$time":"2026-01-02T15:04:05.000000Z"},"b":true}`, `{"a":{"$time":"2026-01-02T15:04:05.000001Z"},"b":true}`, `{"a":1`, `{"a":1,"b":true}`,
+	} {
+		got, err := p.Parse(text)
+		want, wantErr := ParseTraits(text)
+		if describe(got) != describe(want) || (err == nil) != (wantErr == nil) {
+			t.Errorf("%s is read as %s, %v; alone as %s, %v", text, describe(got), err, describe(want), wantErr)
+		}
+	}
 }
 
 // FuzzDecodeTraits: no text makes it panic, and what it takes for traits can be
@@ -59,7 +75,16 @@ func FuzzDecodeTraits(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, ok := decodeCanonical(text)
+		got, ok := new(TraitsParser).canonical(text)
+		// What was read before makes no difference, also if it broke off.
+		var again TraitsParser
+		for i := range len(text) {
+			_, _ = again.canonical(text[:i] + text[i/2:])
+			_, _ = again.canonical(text[i/2:])
+		}
+		if twice, ok2 := again.canonical(text); ok != ok2 || describe(twice) != describe(got) {
+			t.Fatalf("%q is read as %s, and behind other texts as %s", text, describe(got), describe(twice))
+		}
 		if !ok || !utf8.ValidString(text) {
 			return
 		}
@@ -67,7 +92,7 @@ func FuzzDecodeTraits(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, ok := decodeCanonical(string(canonical)); !ok || describe(again) != describe(got) {
+		if again, ok := new(TraitsParser).canonical(string(canonical)); !ok || describe(again) != describe(got) {
 			t.Fatalf("%q is read as %s, and that as %s", text, describe(got), describe(again))
 		}
 	})

@@ -24,12 +24,14 @@ type workers struct {
 	stopOnce sync.Once
 	ctx      context.Context // of the runs; ends when patience does
 	kill     context.CancelCauseFunc
-	runs     chan *run
-	done     chan *run
+	runs     chan *run     // has room for all that is claimed, so that claiming does not wait for workers to wake up
+	low      chan struct{} // has a token when there is no more in runs than the workers have in hand
+	done     *gathering    // of runs that are to be settled
 	replace  func()        // starts one worker more
 	ended    chan struct{} // closed when all goroutines have ended
 
 	limit    int       // of the dispatcher: how many streams to claim at once
+	barren   time.Time // of the dispatcher: when nothing was found to expire, by the machine's clock
 	nextTrim time.Time // of the dispatcher: not before then
 	losses   int       // of the dispatcher: how often in a row the database did not answer
 	vain     int       // of the dispatcher: how often in a row what was due was not to be had
@@ -45,8 +47,8 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 		return errors.New("winchester: started already")
 	}
 	w := &workers{
-		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers),
-		done: make(chan *run, m.cfg.BatchSize), ended: make(chan struct{}),
+		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers+m.cfg.BatchSize), low: make(chan struct{}, 1),
+		done: newGathering(), ended: make(chan struct{}),
 	}
 	w.ctx, w.kill = context.WithCancelCause(context.WithoutCancel(ctx))
 	var all, working sync.WaitGroup
@@ -67,7 +69,7 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 	unwatch := context.AfterFunc(ctx, func() { w.stop(); w.kill(ErrStopped) })
 	go func() {
 		working.Wait()
-		close(w.done)
+		w.done.close()
 		all.Wait()
 		stopRenewing()
 		renewer.Wait()
@@ -121,12 +123,7 @@ func (w *workers) dispatch() {
 	defer close(w.runs)
 	w.limit = w.m.cfg.Workers
 	for !w.isStopping() {
-		n, err := w.feed(PassFire)
-		if err == nil {
-			var more int
-			more, err = w.feed(PassExpire)
-			n += more
-		}
+		n, err := w.feed()
 		trimming := false
 		if err == nil && n == 0 {
 			trimming, err = w.trim()
@@ -161,26 +158,46 @@ func (w *workers) lossPause() time.Duration {
 	return min(time.Second<<min(w.losses-1, 4), 10*time.Second, w.m.cfg.PollInterval)
 }
 
-// feed claims one batch and hands it to the workers. How many streams it takes
-// at once follows the workers: more as long as they are quickly through, down
-// to one each when they are not, since a stream that waits here waits for
+// barrenPause is how long expirations may wait behind streams that fire one
+// batch after the other, if there were none the last time.
+const barrenPause = 50 * time.Millisecond
+
+// feed hands what is due in either pass to the workers.
+func (w *workers) feed() (int, error) {
+	full := w.limit
+	n, err := w.feedPass(PassFire)
+	if err != nil || n >= full && time.Since(w.barren) < barrenPause {
+		return n, err
+	}
+	more, err := w.feedPass(PassExpire)
+	if err == nil && more == 0 {
+		w.barren = time.Now()
+	}
+	return n + more, err
+}
+
+// feedPass claims one batch and hands it to the workers. How many streams it
+// takes at once follows the workers: more as long as they are quickly through,
+// down to one each when they are not, since a stream that waits here waits for
 // nobody else.
-func (w *workers) feed(pass Pass) (int, error) {
-	runs, err := w.m.claim(w.ctx, pass, min(w.limit, w.m.cfg.BatchSize))
+func (w *workers) feedPass(pass Pass) (int, error) {
+	limit := min(w.limit, w.m.cfg.BatchSize)
+	runs, err := w.m.claim(w.ctx, pass, limit)
 	began := time.Now()
-	for i, r := range runs {
+	for _, r := range runs {
+		w.runs <- r
+	}
+	for len(w.runs) > w.m.cfg.Workers && !w.isStopping() { // if it is, the workers give back what they find
 		select {
-		case w.runs <- r:
+		case <-w.low:
 		case <-w.stopping:
-			w.m.release(w.ctx, runs[i:])
-			return i, nil
 		}
 	}
 	switch {
 	case time.Since(began) > 100*time.Millisecond:
 		w.limit = max(w.limit/2, w.m.cfg.Workers)
-	case len(runs) >= w.limit:
-		w.limit = min(w.limit*2, w.m.cfg.BatchSize)
+	case len(runs) >= limit:
+		w.limit = min(w.limit*4, max(w.m.cfg.BatchSize, w.m.cfg.Workers))
 	}
 	return len(runs), err
 }
@@ -241,12 +258,18 @@ const minPatience = time.Second
 
 func (w *workers) work() {
 	for r := range w.runs {
+		if len(w.runs) <= w.m.cfg.Workers {
+			select {
+			case w.low <- struct{}{}:
+			default:
+			}
+		}
 		if w.isStopping() {
 			r.err = Snooze(0) // claimed, but not begun: give it back
 		} else {
 			w.execute(r)
 		}
-		w.done <- r
+		w.add(r)
 	}
 }
 
@@ -261,7 +284,7 @@ func (w *workers) execute(r *run) {
 		}
 		r.err = newFailure(errors.New("a handler has ended its goroutine (runtime.Goexit)"))
 		w.m.rollback(r)
-		w.done <- r
+		w.add(r)
 		w.replace()
 	}()
 	w.m.execute(r)
@@ -272,23 +295,21 @@ func (w *workers) execute(r *run) {
 // as much for one stream as for many.
 const linger = time.Millisecond
 
+// add gives a run to the completer.
+func (w *workers) add(r *run) { w.done.add(r, w.company()) }
+
+// company is how many runs the completer waits for: all there are, as far as one
+// transaction goes.
+func (w *workers) company() int { return min(w.m.cfg.BatchSize, w.m.inFlight.len()) }
+
 // complete settles what is done, as much at a time as has come together. As long
 // as others are being run, it gives them a moment to join.
 func (w *workers) complete() {
-	for r := range w.done {
-		batch := append(make([]*run, 0, w.m.cfg.BatchSize), r)
-		timer := time.NewTimer(linger) // the machine's time, whatever clock the engine goes by
-		for waiting := true; waiting && len(batch) < min(w.m.cfg.BatchSize, w.m.inFlight.len()); {
-			select {
-			case r, ok := <-w.done:
-				if waiting = ok; ok {
-					batch = append(batch, r)
-				}
-			case <-timer.C:
-				waiting = false
-			}
+	for {
+		batch := w.done.take(w.company, w.m.cfg.BatchSize, linger)
+		if len(batch) == 0 {
+			return
 		}
-		timer.Stop()
 		w.m.settle(w.ctx, batch)
 		w.m.inFlight.remove(batch)
 	}

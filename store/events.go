@@ -24,44 +24,74 @@ func (s *Store) streamEvents(db *gorm.DB, streams []int64) (map[int64][]winchest
 	if len(streams) == 0 {
 		return map[int64][]winchester.Event{}, nil
 	}
-	found := make(map[int64]*eventList, len(streams))
 	var (
+		all    eventList
+		ends   = make(map[int64]int, len(streams)) // of each stream's events among all
+		starts = make(map[int64]int, len(streams))
+		traits winchester.TraitsParser
+
 		stream, id, last int64
 		e                winchester.Event
+		eventType        repeatedText
 		at               timeColumn
-		traits           string
-		list             *eventList
+		text             string
 	)
-	dest := []any{&stream, &id, &e.MessageID, &e.EventType, &at, &traits}
+	dest := []any{&stream, &id, &e.MessageID, &eventType, &at, &text}
 	err := s.d.streamEvents(db, s.t, streams, func(row scanner) (err error) {
 		if err := row.Scan(dest...); err != nil {
 			return err
 		}
-		e.Timestamp = at.Time
-		if e.Traits, err = winchester.ParseTraits(traits); err != nil {
+		e.EventType, e.Timestamp = eventType.text, at.Time
+		if e.Traits, err = traits.Parse(text); err != nil {
 			return fmt.Errorf("event %q: %w", e.MessageID, err)
 		}
-		if list == nil || stream != last {
-			if last, list = stream, found[stream]; list == nil {
-				list = &eventList{}
-				found[stream] = list
+		if n := all.Len(); n == 0 || stream != last {
+			if _, twice := starts[stream]; twice {
+				return fmt.Errorf("the database does not return the events of stream %d together", stream)
 			}
+			last, starts[stream] = stream, n
 		}
-		list.ids = append(list.ids, id)
-		list.events = append(list.events, e)
+		all.ids, all.events = append(all.ids, id), append(all.events, e)
+		ends[stream] = all.Len()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[int64][]winchester.Event, len(found))
-	for id, list := range found {
+	out := make(map[int64][]winchester.Event, len(starts))
+	for stream, start := range starts {
+		list := all.slice(start, ends[stream])
 		if !sort.IsSorted(list) {
 			sort.Sort(list)
 		}
-		out[id] = list.events
+		out[stream] = list.events
 	}
 	return out, nil
+}
+
+// repeatedText receives a text that is often the same as the one before, and
+// then makes no new one.
+type repeatedText struct{ text string }
+
+// Scan implements sql.Scanner.
+func (r *repeatedText) Scan(src any) error {
+	switch v := src.(type) {
+	case string:
+		r.text = v
+	case []byte:
+		return r.ScanBytes(v)
+	default:
+		return fmt.Errorf("a stored text cannot be a %T", src)
+	}
+	return nil
+}
+
+// ScanBytes implements pgtype.BytesScanner.
+func (r *repeatedText) ScanBytes(v []byte) error {
+	if string(v) != r.text {
+		r.text = string(v)
+	}
+	return nil
 }
 
 // eventList sorts events by time and, where that is equal, in the order they
@@ -69,6 +99,11 @@ func (s *Store) streamEvents(db *gorm.DB, streams []int64) (map[int64][]winchest
 type eventList struct {
 	ids    []int64
 	events []winchester.Event
+}
+
+// slice is a part of the list, which does not grow into what follows.
+func (l *eventList) slice(start, end int) *eventList {
+	return &eventList{l.ids[start:end:end], l.events[start:end:end]}
 }
 
 func (l *eventList) Len() int { return len(l.events) }

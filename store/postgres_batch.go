@@ -253,19 +253,42 @@ func (postgresDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t 
 }
 
 // changeStreams locks the streams, in the order of their ids, before it looks
-// at their serial numbers: nothing is changed unless all of it can be.
+// at their serial numbers: nothing is changed unless all of it can be. Streams
+// that are all to be deleted, as those that have completed are by default, go in
+// one statement.
 func (d postgresDialect) changeStreams(ctx context.Context, conn gorm.ConnPool, t tables, changes []winchester.StreamChange) error {
-	if len(changes) == 0 {
+	n := len(changes)
+	if n == 0 {
 		return nil
 	}
-	before := make(map[int64]int64, len(changes))
-	ids := make([]int64, len(changes))
+	before := make(map[int64]int64, n)
+	ids, serials := make([]int64, n), make([]int64, n)
+	var kept []*winchester.Stream
+	var purged []int64
 	for i := range changes {
-		ids[i] = changes[i].Stream.ID
+		c := &changes[i]
+		ids[i], serials[i] = c.Stream.ID, c.SerialBefore
 		if _, twice := before[ids[i]]; twice {
 			return fmt.Errorf("%w: stream %d is to be changed twice", winchester.ErrLocked, ids[i])
 		}
-		before[ids[i]] = changes[i].SerialBefore
+		before[ids[i]] = c.SerialBefore
+		if c.Purge {
+			purged = append(purged, ids[i])
+		} else {
+			kept = append(kept, &c.Stream)
+		}
+	}
+	const lock = " WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE"
+	if len(kept) == 0 {
+		var gone int
+		err := eachOf(ctx, conn, func(row scanner) error { return row.Scan(&gone) }, "WITH held AS MATERIALIZED (SELECT id, state_serial_no FROM "+t.streams+lock+
+			"), fit AS MATERIALIZED (SELECT id FROM held JOIN unnest($1::bigint[], $2::bigint[]) AS c (id, state_serial_no) USING (id, state_serial_no)), "+
+			"gone AS (DELETE FROM "+t.streams+" WHERE id = ANY(ARRAY(SELECT id FROM fit)) AND (SELECT count(*) FROM fit) = $3 RETURNING id), "+
+			"left_over AS (DELETE FROM "+t.members+" WHERE stream_id = ANY(ARRAY(SELECT id FROM gone))) SELECT count(*) FROM gone", ids, serials, n)
+		if err == nil && gone != n {
+			err = fmt.Errorf("%w: of %d streams some no longer have their serial number", winchester.ErrLocked, n)
+		}
+		return err
 	}
 	err := eachOf(ctx, conn, func(row scanner) error {
 		var id, serial int64
@@ -274,21 +297,12 @@ func (d postgresDialect) changeStreams(ctx context.Context, conn gorm.ConnPool, 
 			delete(before, id)
 		}
 		return err
-	}, "SELECT id, state_serial_no FROM "+t.streams+" WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE", ids)
+	}, "SELECT id, state_serial_no FROM "+t.streams+lock, ids)
 	if err != nil {
 		return err
 	}
 	for id, serial := range before {
 		return fmt.Errorf("%w: stream %d no longer has serial number %d", winchester.ErrLocked, id, serial)
-	}
-	var kept []*winchester.Stream
-	var purged []int64
-	for i := range changes {
-		if changes[i].Purge {
-			purged = append(purged, changes[i].Stream.ID)
-		} else {
-			kept = append(kept, &changes[i].Stream)
-		}
 	}
 	if err := d.updateStates(ctx, conn, t, kept); err != nil || len(purged) == 0 {
 		return err

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/seed71495667/winchester"
@@ -69,17 +70,24 @@ var changeTests = []test{
 	{"none of a batch, also if the transaction goes on", func(t *suite) {
 		a, b := ready("a", 0), ready("b", 0)
 		t.save(a, b)
+		t.join(a.ID, t.insert(event("in a", 0, nil))...)
 		claimed := t.claim(winchester.PassFire, time.Second, 2)
 		t.ok(t.change(to(claimed[1], winchester.StateError)))
 		before := text(t.get(a.ID))
-		t.do(func(tx winchester.Tx) error {
-			t.is(tx.ChangeStreams(t.ctx, []winchester.StreamChange{to(claimed[0], winchester.StateCompleted), to(claimed[1], winchester.StateCompleted)}), winchester.ErrLocked)
-			_, err := tx.InsertEvents(t.ctx, []winchester.Event{event("e", 0, nil)})
-			return err
-		})
-		equal(t, "stream", text(t.get(a.ID)), before)
-		_, err := t.s.EventByMessageID(t.ctx, "e")
-		t.ok(err)
+		for _, purge := range []bool{false, true} {
+			changes := []winchester.StreamChange{to(claimed[0], winchester.StateCompleted), to(claimed[1], winchester.StateCompleted)}
+			changes[0].Purge, changes[1].Purge = purge, purge
+			id := fmt.Sprint("purge: ", purge)
+			t.do(func(tx winchester.Tx) error {
+				t.is(tx.ChangeStreams(t.ctx, changes), winchester.ErrLocked)
+				_, err := tx.InsertEvents(t.ctx, []winchester.Event{event(id, 0, nil)})
+				return err
+			})
+			equal(t, "stream", text(t.get(a.ID)), before)
+			equalList(t, "its events", t.members(a.ID), []string{"in a"})
+			_, err := t.s.EventByMessageID(t.ctx, id)
+			t.ok(err)
+		}
 	}},
 	{"purging on completion leaves the events", func(t *suite) {
 		a, b := ready("a", 0), ready("b", 0)
