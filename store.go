@@ -100,9 +100,9 @@ type Tx interface {
 	// that try wait, or get ErrConflict. Transactions that store events and then
 	// call InsertOpen once never wait for each other in a circle.
 	InsertOpen(ctx context.Context, streams []*Stream) error
-	// OpenStreams returns the open streams of the given keys, by key. Until the
-	// transaction ends no other one changes them. Keys without an open stream
-	// are missing.
+	// OpenStreams returns the open streams of the given keys, by key, as they are
+	// now. Those whose keys were given to InsertOpen before stay so until the
+	// transaction ends. Keys without an open stream are missing.
 	OpenStreams(ctx context.Context, keys []string) (map[string]*Stream, error)
 	// SaveStreams writes streams that events were filed into: a stream with id 0
 	// is inserted and gets one, any other must still have its serial number
@@ -111,8 +111,8 @@ type Tx interface {
 	// those that are. If another transaction has opened a stream of the same
 	// key, it returns ErrConflict.
 	SaveStreams(ctx context.Context, streams []*Stream) error
-	// AddMembers puts events into streams. One that is in a stream already stays
-	// in it once.
+	// AddMembers puts events into streams that they are not in; else it returns an
+	// error, and the transaction must be given up.
 	AddMembers(ctx context.Context, members []Member) error
 	// StreamEvents is Store.StreamEvents inside the transaction.
 	StreamEvents(ctx context.Context, streams ...int64) (map[int64][]Event, error)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -189,27 +188,63 @@ const (
 // MarshalJSON writes the canonical, typed form. nil values are kept.
 func (t Traits) MarshalJSON() ([]byte, error) { return t.AppendJSON(make([]byte, 0, 32*len(t)+2)) }
 
-// AppendJSON appends the canonical, typed form of t to b.
+// AppendJSON appends the canonical, typed form of t to b. nil values are kept.
 func (t Traits) AppendJSON(b []byte) ([]byte, error) {
 	var buf [24]string
-	names := buf[:0]
-	for name := range maps.Keys(t) {
+	return t.appendJSON(b, t.sortedNames(buf[:0]), true)
+}
+
+func (t Traits) sortedNames(names []string) []string {
+	for name := range t {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	return names
+}
+
+var errOtherNames = errors.New("the traits have other names")
+
+// appendJSON returns errOtherNames if the names are not those of t.
+func (t Traits) appendJSON(b []byte, names []string, keepNil bool) ([]byte, error) {
+	if len(names) != len(t) {
+		return nil, errOtherNames
+	}
 	b = append(b, '{')
-	for i, name := range names {
-		if i > 0 {
+	empty := len(b)
+	for _, name := range names {
+		value, ok := t[name]
+		if !ok {
+			return nil, errOtherNames
+		}
+		if value == nil && !keepNil {
+			continue
+		}
+		if len(b) > empty {
 			b = append(b, ',')
 		}
 		b = appendString(b, name)
 		b = append(b, ':')
 		var err error
-		if b, err = AppendTraitJSON(b, t[name]); err != nil {
+		if b, err = AppendTraitJSON(b, value); err != nil {
 			return nil, fmt.Errorf("trait %q: %w", name, err)
 		}
 	}
 	return append(b, '}'), nil
+}
+
+// TraitsWriter writes the traits of many events, which mostly have the same names
+// as those before and then are not sorted again. Its zero value is ready; it is
+// for one goroutine.
+type TraitsWriter struct{ names []string }
+
+// Append appends the canonical, typed form of t, without the traits that are nil.
+func (w *TraitsWriter) Append(b []byte, t Traits) ([]byte, error) {
+	out, err := t.appendJSON(b, w.names, false)
+	if err == errOtherNames { //nolint:errorlint // it is itself
+		w.names = t.sortedNames(w.names[:0])
+		out, err = t.appendJSON(b, w.names, false)
+	}
+	return out, err
 }
 
 // AppendTraitJSON appends the canonical, typed form of one trait value. Two

@@ -1,6 +1,7 @@
 package winchester
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -61,6 +62,33 @@ func TestParserTakesOver(t *testing.T) {
 		if describe(got) != describe(want) || (err == nil) != (wantErr == nil) {
 			t.Errorf("%s is read as %s, %v; alone as %s, %v", text, describe(got), err, describe(want), wantErr)
 		}
+	}
+}
+
+// TestTraitsWriter: what it has written before makes no difference.
+func TestTraitsWriter(t *testing.T) {
+	t.Parallel()
+	var w TraitsWriter
+	for _, traits := range []Traits{
+		{"b": int64(1), "a": "x"}, {"a": "y", "b": 2.5}, {"a": nil, "b": true}, {"a": "z"}, {}, nil, {"c": nil}, {"a": "x", "c": int64(1)}, {"b": "x", "c": int64(1)},
+	} {
+		kept := Traits{}
+		for name, value := range traits {
+			if value != nil {
+				kept[name] = value
+			}
+		}
+		want, err := kept.AppendJSON([]byte("before"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.Append([]byte("before"), traits)
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%v is written as %s, %v; want %s", traits, got, err, want)
+		}
+	}
+	if _, err := w.Append(nil, Traits{"a": struct{}{}}); !errors.Is(err, ErrInvalidTraitType) {
+		t.Errorf("a trait of a type that cannot be stored gives %v", err)
 	}
 }
 

@@ -23,7 +23,7 @@ func BenchmarkWork(b *testing.B) {
 }
 
 func benchmarkWork(b *testing.B, workers, perStream int) {
-	streams := 1500 * workers // an engine begins with small claims
+	streams := 3000 * workers // an engine begins with small claims
 	pool := openPool(b, postgresURL(b))
 	b.Cleanup(pool.Close)
 	engineSchema, floorSchema := migrated(b), migrated(b)

@@ -74,8 +74,8 @@ type dialect interface {
 
 	insertEvents(ctx context.Context, conn gorm.ConnPool, t tables, rows []eventRow) ([]int64, error)
 	insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error
-	// openStreams calls f for each open stream of the keys, which stays as it is
-	// until the transaction ends.
+	// openStreams calls f for each open stream of the keys. Those that insertOpen
+	// has met stay as they are until the transaction ends.
 	openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error
 	// insertOpen is winchester.Tx.InsertOpen.
 	insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error

@@ -31,11 +31,11 @@ func (d postgresDialect) insertEvents(ctx context.Context, conn gorm.ConnPool, t
 		return nil, nil
 	}
 	order := sortedBy(n, func(i int) string { return rows[i].messageID })
-	messageIDs, types, traits := make([]string, n), make([]string, n), make([]string, n)
+	messageIDs, types := make([]string, n), make([]string, n)
 	times, ordinals := make([]time.Time, n), make([]int32, n)
 	for at, i := range order {
 		r := &rows[i]
-		messageIDs[at], types[at], times[at], traits[at], ordinals[at] = r.messageID, r.eventType, r.timestamp, r.traits, int32(i+1)
+		messageIDs[at], types[at], times[at], ordinals[at] = r.messageID, r.eventType, r.timestamp, int32(i+1)
 	}
 	ids := make([]int64, n)
 	err := eachOf(ctx, conn, func(row scanner) error {
@@ -49,11 +49,30 @@ func (d postgresDialect) insertEvents(ctx context.Context, conn gorm.ConnPool, t
 		return nil
 	}, "INSERT INTO "+t.events+` (id, message_id, event_type, timestamp, traits)
 	SELECT numbers.ids[e.ordinal], e.message_id, e.event_type, e.timestamp, e.traits
-	FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::int[]) AS e (message_id, event_type, timestamp, traits, ordinal),
+	FROM unnest($1::text[], $2::text[], $3::timestamptz[], string_to_array($4::text, E'\n'), $5::int[]) AS e (message_id, event_type, timestamp, traits, ordinal),
 		(SELECT array_agg(nextval('`+t.events+`_id_seq'::regclass)) AS ids FROM generate_series(1, $6::int)) AS numbers
 	ON CONFLICT (message_id) DO NOTHING RETURNING id, message_id`,
-		messageIDs, types, times, traits, ordinals, n)
+		messageIDs, types, times, lines(n, func(at int) string { return rows[order[at]].traits }), ordinals, n)
 	return ids, err
+}
+
+// lines makes one text of the traits of many rows, which the server splits
+// again: canonical JSON is never empty and has no line breaks in it. (Measured
+// for 1000 events of 15 traits: 3.1 ms on both sides together, 4.9 as an array.)
+func lines(n int, line func(i int) string) string {
+	size := n
+	for i := range n {
+		size += len(line(i))
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(line(i))
+	}
+	return b.String()
 }
 
 func (postgresDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error {
@@ -65,12 +84,13 @@ func (postgresDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t 
 		streams[i], events[i] = m.StreamID, m.EventID
 	}
 	_, err := execOf(ctx, conn, "INSERT INTO "+t.members+
-		" (stream_id, event_id) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING", streams, events)
+		" (stream_id, event_id) SELECT * FROM unnest($1::bigint[], $2::bigint[])", streams, events)
 	return err
 }
 
+// openStreams need not lock: insertOpen has.
 func (postgresDialect) openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error {
-	return eachOf(ctx, conn, f, "SELECT "+streamColumns+" FROM "+t.streams+" WHERE open_key = ANY($1) ORDER BY open_key FOR UPDATE", keys)
+	return eachOf(ctx, conn, f, "SELECT "+streamColumns+" FROM "+t.streams+" WHERE open_key = ANY($1)", keys)
 }
 
 // insertOpen locks the rows that it cannot insert: PostgreSQL does so even if
@@ -98,10 +118,10 @@ func (d postgresDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t t
 	return setIDs(ctx, conn, sorted, "INSERT INTO "+t.streams+` (name, stream_key, distinguishing_traits, open_key, state, state_serial_no,
 	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, progress)
 	SELECT name, key, traits, key, $9, $10, first, last, fire, expire, fire, expire, progress
-	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
+	FROM unnest($1::text[], $2::text[], string_to_array($3::text, E'\n'), $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
 	AS c (name, key, traits, first, last, fire, expire, progress)
 	ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO UPDATE SET open_key = excluded.open_key WHERE false RETURNING id, stream_key`,
-		names, keys, traits, f.first, f.last, f.fire, f.expire, f.progress, int64(winchester.StateActive), int64(0))
+		names, keys, lines(n, func(i int) string { return traits[i] }), f.first, f.last, f.fire, f.expire, f.progress, int64(winchester.StateActive), int64(0))
 }
 
 func (postgresDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {

@@ -105,32 +105,10 @@ func scanEvent(row scanner, id *int64, e *winchester.Event) error {
 	return nil
 }
 
-// appendTraits appends the canonical form of an event's traits, without those
-// that are nil.
-func appendTraits(b []byte, t winchester.Traits) ([]byte, error) {
-	for _, v := range t {
-		if v == nil {
-			t = withoutNil(t)
-			break
-		}
-	}
-	return t.AppendJSON(b)
-}
-
 // encodeTraits writes the canonical form of a stream's traits.
 func encodeTraits(t winchester.Traits) (string, error) {
 	b, err := t.AppendJSON(make([]byte, 0, 40*len(t)+2))
 	return string(b), err
-}
-
-func withoutNil(t winchester.Traits) winchester.Traits {
-	kept := make(winchester.Traits, len(t))
-	for name, value := range t {
-		if value != nil {
-			kept[name] = value
-		}
-	}
-	return kept
 }
 
 // encodeProgress writes nothing for no progress.

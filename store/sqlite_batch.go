@@ -67,7 +67,7 @@ func (d sqliteDialect) insertEvents(ctx context.Context, conn gorm.ConnPool, t t
 
 func (sqliteDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error {
 	values := make([]any, 2)
-	return eachRow(ctx, conn, "INSERT INTO "+t.members+" (stream_id, event_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+	return eachRow(ctx, conn, "INSERT INTO "+t.members+" (stream_id, event_id) VALUES (?, ?)",
 		len(members),
 		func(i int) []any { values[0], values[1] = members[i].StreamID, members[i].EventID; return values }, nil)
 }

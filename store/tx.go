@@ -93,10 +93,11 @@ func (tx *transaction) InsertEvents(ctx context.Context, events []winchester.Eve
 	// The traits of all events are written into one text and cut out of it.
 	text := make([]byte, 0, 512*len(events))
 	ends := make([]int, len(events))
+	var traits winchester.TraitsWriter
 	for i := range events {
 		e := &events[i]
 		var err error
-		if text, err = appendTraits(text, e.Traits); err != nil {
+		if text, err = traits.Append(text, e.Traits); err != nil {
 			return nil, fmt.Errorf("store: event %q: %w", e.MessageID, err)
 		}
 		ends[i] = len(text)

@@ -216,17 +216,22 @@ func (t *suite) fileOne(id, customer string) error {
 			return err
 		}
 		s := stream("t", customer)
-		s.Progress.Counts = []int{0}
-		open, err := tx.OpenStreams(t.ctx, []string{s.Key})
-		if err != nil {
+		s.Progress.Counts = []int{1}
+		if err := tx.InsertOpen(t.ctx, []*winchester.Stream{s}); err != nil {
 			return err
 		}
-		if open[s.Key] != nil {
-			s = open[s.Key]
-		}
-		s.Progress.Counts[0]++
-		if err := tx.SaveStreams(t.ctx, []*winchester.Stream{s}); err != nil {
-			return err
+		if s.ID == 0 {
+			open, err := tx.OpenStreams(t.ctx, []string{s.Key})
+			if err != nil {
+				return err
+			}
+			if s = open[s.Key]; s == nil {
+				return errors.New("the key was taken, but has no open stream")
+			}
+			s.Progress.Counts[0]++
+			if err := tx.SaveStreams(t.ctx, []*winchester.Stream{s}); err != nil {
+				return err
+			}
 		}
 		return tx.AddMembers(t.ctx, []winchester.Member{{StreamID: s.ID, EventID: ids[0]}})
 	})

@@ -37,12 +37,17 @@ var memberTests = []test{
 		t.ok(err)
 		equal(t, "streams", len(events), 0)
 	}},
-	{"joining twice is joining once", func(t *suite) {
+	{"no event joins a stream twice", func(t *suite) {
 		s := stream("t", "acme")
 		t.save(s)
 		id := t.insert(event("1", 0, nil))[0]
 		t.join(s.ID, id)
-		t.join(s.ID, id)
+		err := t.transact(func(tx winchester.Tx) error {
+			return tx.AddMembers(t.ctx, []winchester.Member{{StreamID: s.ID, EventID: id}})
+		})
+		if err == nil {
+			t.Fatal("no error")
+		}
 		equalList(t, "events", t.members(s.ID), []string{"1"})
 	}},
 	{"thousands of events, shuffled, in many streams", func(t *suite) {
