@@ -37,7 +37,7 @@ func BenchmarkStored(b *testing.B) {
 					return events, feed(1, batches, func(i int) error { return addAll(e, given[i], batchSize) })
 				}
 			}
-			return []side{{"big", add(big)}, {"small", add(small)}}
+			return []side{{name: "big", run: add(big)}, {name: "small", run: add(small)}}
 		})
 		race.compare("small", "big", "times-the-cost")
 	})
@@ -55,7 +55,7 @@ func BenchmarkStored(b *testing.B) {
 				e := newEngine(b, winchester.Config{Store: openStore(b, schema), Triggers: triggers(false)})
 				return func() (int, error) { return streams, workEngines(b.Context(), []*winchester.Engine{e}, streams) }
 			}
-			return []side{{"big", work(bigSchema)}, {"small", work(smallSchema)}}
+			return []side{{name: "big", run: work(bigSchema)}, {name: "small", run: work(smallSchema)}}
 		})
 		race.compare("small", "big", "times-the-cost")
 	})

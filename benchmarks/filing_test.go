@@ -34,10 +34,10 @@ func BenchmarkAddEvents(b *testing.B) {
 					prepared[i] = arraysOf(rowsOf(b, batch))
 				}
 				return []side{
-					{"engine", func() (int, error) {
+					{name: "engine", run: func() (int, error) {
 						return events, feed(feeders, batches, func(i int) error { return addAll(engine, given[i], batchSize) })
 					}},
-					{"floor", func() (int, error) {
+					{name: "floor", run: func() (int, error) {
 						return events, feed(feeders, batches, func(i int) error { return floor.file(b.Context(), prepared[i], batchSize) })
 					}},
 				}
@@ -58,10 +58,10 @@ func BenchmarkAddEvents(b *testing.B) {
 				prepared[i] = rowsOf(b, batch)
 			}
 			return []side{
-				{"engine", func() (int, error) {
+				{name: "engine", run: func() (int, error) {
 					return events, feed(1, batches, func(i int) error { return addAll(engine, given[i], batchSize) })
 				}},
-				{"floor", func() (int, error) {
+				{name: "floor", run: func() (int, error) {
 					return events, feed(1, batches, func(i int) error { return floor.file(prepared[i], batchSize) })
 				}},
 			}
@@ -82,7 +82,7 @@ func BenchmarkAddEvent(b *testing.B) {
 			race.loop(func() []side {
 				singles, hundreds := src.batch(n), src.batches(n/100, 100)
 				return []side{
-					{"singly", func() (int, error) {
+					{name: "singly", run: func() (int, error) {
 						return n, feed(goroutines, n, func(i int) error {
 							r, err := engine.AddEvent(b.Context(), singles[i])
 							if err == nil && len(r.Streams) != 1 {
@@ -91,7 +91,7 @@ func BenchmarkAddEvent(b *testing.B) {
 							return err
 						})
 					}},
-					{"hundreds", func() (int, error) {
+					{name: "hundreds", run: func() (int, error) {
 						return n, feed(feeders, n/100, func(i int) error { return addAll(engine, hundreds[i], 100) })
 					}},
 				}
@@ -120,10 +120,10 @@ func BenchmarkRedelivery(b *testing.B) {
 		}
 		earlier = slices.Clone(fresh)
 		return []side{
-			{"mixed", func() (int, error) {
+			{name: "mixed", run: func() (int, error) {
 				return events, feed(1, batches, func(i int) error { return addAll(engine, mixed[i], batchSize/2) })
 			}},
-			{"fresh", func() (int, error) {
+			{name: "fresh", run: func() (int, error) {
 				return events, feed(1, batches, func(i int) error { return addAll(engine, fresh[i], batchSize) })
 			}},
 		}

@@ -3,6 +3,7 @@ package benchmarks
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,15 +42,15 @@ SELECT count(*) FROM gone`),
 	}
 }
 
-// work does so until there is none left, and returns how many streams it has
+// work does so until there is none left, and counts the streams that it has
 // completed.
-func (f *workingFloor) work(ctx context.Context, perStream int) (done int, err error) {
+func (f *workingFloor) work(ctx context.Context, perStream int, done *atomic.Int64) error {
 	for {
 		n, err := f.cycle(ctx, perStream)
 		if err != nil || n == 0 {
-			return done, err
+			return err
 		}
-		done += n
+		done.Add(int64(n))
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 // side is a contender's part of a round.
 type side struct {
 	name string
+	// begin, if there is one, does what is not timed.
+	begin func() error
 	// run does the work that is timed and returns how much it was.
 	run func() (n int, err error)
 }
@@ -34,6 +36,11 @@ func (r *race) round(sides ...side) {
 	for i := range sides {
 		s := sides[(i+r.rounds)%len(sides)]
 		runtime.GC() // what came before is not the contender's garbage
+		if s.begin != nil {
+			if err := s.begin(); err != nil {
+				r.b.Fatalf("%s: %v", s.name, err)
+			}
+		}
 		begin := time.Now()
 		n, err := s.run()
 		rate := float64(n) / time.Since(begin).Seconds()
