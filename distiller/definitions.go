@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/seed71495667/winchester/internal/glob"
@@ -16,26 +17,43 @@ import (
 // concurrent use.
 type Definitions struct {
 	list     []*definition // in the order of the file; the last that matches applies
-	defaults []namedTrait  // the default traits
-	outline  *outline      // of all paths
+	defaults formatTraits
+	outline  *outline // of all paths
 }
 
 func newDefinitions() *Definitions {
 	out := &Definitions{outline: newOutline()}
-	for _, t := range defaultTraits {
-		p, err := compilePath(out.outline, t.paths...)
-		if err != nil {
-			panic(err)
+	for f, traits := range defaultTraits {
+		for _, t := range traits {
+			p, err := compilePath(out.outline, t.paths...)
+			if err != nil {
+				panic(err)
+			}
+			out.defaults[f] = append(out.defaults[f], namedTrait{t.name, &trait{path: p}})
 		}
-		out.defaults = append(out.defaults, namedTrait{t.name, &trait{path: p}})
 	}
 	return out
 }
 
 // definition is what is made of one kind of notification.
 type definition struct {
-	types  glob.Set
-	traits []namedTrait
+	types    glob.Set
+	becomes  rename
+	defaults formatTraits // those that it does not replace
+	traits   []namedTrait
+}
+
+// formatTraits are the default traits that notifications of each format have.
+type formatTraits [formats][]namedTrait
+
+// without leaves out what a definition has traits of its own for.
+func (f formatTraits) without(own map[string]bool) formatTraits {
+	for i, traits := range f {
+		if slices.ContainsFunc(traits, func(t namedTrait) bool { return own[t.name] }) {
+			f[i] = slices.DeleteFunc(slices.Clone(traits), func(t namedTrait) bool { return own[t.name] })
+		}
+	}
+	return f
 }
 
 type namedTrait struct {
@@ -91,18 +109,21 @@ type loader struct {
 }
 
 func (l *loader) definition(v yamlx.Value) *definition {
-	m := v.Map("event_type", "traits")
-	out := &definition{types: glob.NewSet(m.Require("event_type").Texts())}
+	m := v.Map("event_type", "rename", "traits")
+	types := m.Require("event_type").Texts()
+	out := &definition{types: glob.NewSet(types)}
+	if r := m.Get("rename"); r.Exists() {
+		var err error
+		if out.becomes, err = newRename(types, r.Text()); err != nil {
+			r.Faultf("%v", err)
+		}
+	}
 	own := map[string]bool{}
 	traits := m.Require("traits")
 	for name := range traits.Entries() {
 		own[name] = true
 	}
-	for _, t := range l.out.defaults {
-		if !own[t.name] {
-			out.traits = append(out.traits, t)
-		}
-	}
+	out.defaults = l.out.defaults.without(own)
 	for name, tv := range traits.Entries() {
 		out.traits = append(out.traits, namedTrait{name, l.trait(tv)})
 	}

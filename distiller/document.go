@@ -114,6 +114,37 @@ func (d *document) field(v ref, key string) ref {
 	return 0
 }
 
+// member is field, but what the object has not itself it may have in a wrapper:
+// see isWrapper.
+func (d *document) member(v ref, key string) ref {
+	for v != 0 && d.form(v) == formObject {
+		if found := d.field(v, key); found != 0 {
+			return found
+		}
+		v = d.wrapped(v)
+	}
+	return 0
+}
+
+// wrapped is the object in which a versioned object of OpenStack has its
+// fields: see isWrapper. 0 is none.
+func (d *document) wrapped(v ref) ref {
+	for key, value := range d.members(v) {
+		if isWrapper(d.bytes(key)) && d.form(value) == formObject {
+			return value
+		}
+	}
+	return 0
+}
+
+// isWrapper tells of nova_object.data and its like. A versioned object of
+// OpenStack (oslo.versionedobjects) is sent as an object of four keys, of which
+// this has the fields, and the others tell its name and version.
+func isWrapper(key []byte) bool {
+	const suffix = "_object.data"
+	return len(key) > len(suffix) && key[len(key)-1] == 'a' && string(key[len(key)-len(suffix):]) == suffix
+}
+
 // item is one item of a list, which it must have.
 func (d *document) item(v ref, index int) ref {
 	for i, item := range d.items(v) {

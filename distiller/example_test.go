@@ -99,7 +99,7 @@ func ExampleError() {
 	// true false false
 	// dropped: stock.low 18
 	// false true false
-	// unknown notification format: neither event_type nor oslo.message among its keys: "id", "kind"
+	// unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: "id", "kind"
 	// false false true
 }
 

@@ -204,11 +204,17 @@ func (s *state) fields(n *node, m *match, out []*match) ([]*match, error) {
 	}
 	for _, name := range n.names {
 		v := s.field(m.value, name)
-		if v == 0 && m.up == nil {
+		switch {
+		case v != 0:
+		case m.up != nil:
+			v = s.member(m.value, name)
+		case name == payloadKey:
+			v = s.slots[placePayload]
+		case name == contextKey:
+			out = append(out, &match{up: m, step: step{key: name}, context: true})
+		default:
 			if nested, ok := strings.CutPrefix(name, contextKey+"_"); ok {
 				v = s.field(s.field(m.value, contextKey), nested)
-			} else if name == contextKey {
-				out = append(out, &match{up: m, step: step{key: name}, context: true})
 			}
 		}
 		if v == 0 {
