@@ -95,12 +95,13 @@ func readHeaders(all map[string]string) *headers {
 	from := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		lower, value := strings.ToLower(name), all[name]
-		if lower == "content-type" {
-			h.contentType = value
-			continue
-		}
 		attribute, http := cutPrefix(lower)
 		switch {
+		case lower == "content-type":
+			h.contentType = value
+			if attribute = "datacontenttype"; value == "" {
+				continue
+			}
 		case attribute == "":
 			continue
 		case attribute == "data" || attribute == "data_base64":
@@ -116,9 +117,6 @@ func readHeaders(all map[string]string) *headers {
 			h.faultf("the headers %s and %s say different things", shorten(other), shorten(name))
 		}
 		h.attributes[attribute], from[attribute] = value, name
-	}
-	if h.contentType != "" {
-		h.attributes["datacontenttype"] = h.contentType
 	}
 	return h
 }

@@ -113,10 +113,7 @@ func (l *loader) definition(v yamlx.Value) *definition {
 	types := m.Require("event_type").Texts()
 	out := &definition{types: glob.NewSet(types)}
 	if r := m.Get("rename"); r.Exists() {
-		var err error
-		if out.becomes, err = newRename(types, r.Text()); err != nil {
-			r.Faultf("%v", err)
-		}
+		out.becomes = l.rename(types, r)
 	}
 	own := map[string]bool{}
 	traits := m.Require("traits")
@@ -126,6 +123,18 @@ func (l *loader) definition(v yamlx.Value) *definition {
 	out.defaults = l.out.defaults.without(own)
 	for name, tv := range traits.Entries() {
 		out.traits = append(out.traits, namedTrait{name, l.trait(tv)})
+	}
+	return out
+}
+
+func (l *loader) rename(types []string, v yamlx.Value) rename {
+	to := v.Text()
+	if _, isText := v.Node().Value.(string); !isText {
+		return rename{} // Text has said so
+	}
+	out, err := newRename(types, to)
+	if err != nil {
+		v.Faultf("%v", err)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package distiller
 
 import (
+	"bytes"
 	"errors"
 	"iter"
 )
@@ -129,12 +130,26 @@ func (d *document) member(v ref, key string) ref {
 // wrapped is the object in which a versioned object of OpenStack has its
 // fields: see isWrapper. 0 is none.
 func (d *document) wrapped(v ref) ref {
-	for key, value := range d.members(v) {
-		if isWrapper(d.bytes(key)) && d.form(value) == formObject {
-			return value
+	wrapper := ref(0)
+	for key := range d.members(v) {
+		if isWrapper(d.bytes(key)) {
+			wrapper = d.wrapper(wrapper, key)
 		}
 	}
-	return 0
+	if wrapper == 0 {
+		return 0
+	}
+	return wrapper + 1
+}
+
+// wrapper chooses between two keys of wrappers, of which the first may be 0.
+// There is never more than one, but if there is, the order in which they are
+// written must make no difference.
+func (d *document) wrapper(chosen, key ref) ref {
+	if d.form(key+1) != formObject || chosen != 0 && bytes.Compare(d.bytes(chosen), d.bytes(key)) <= 0 {
+		return chosen
+	}
+	return key
 }
 
 // isWrapper tells of nova_object.data and its like. A versioned object of

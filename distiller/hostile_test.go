@@ -61,6 +61,10 @@ func FuzzEntrances(f *testing.F) {
 	d := newDistiller(f, novaDefinitions, distiller.Config{CatchAll: true})
 	f.Add([]byte(novaNotification))
 	f.Add([]byte(envelope("2.0", `{"event_type":"e","message_id":7,"_context":{"request_id":"\ud800\u0041"},"payload":{"tenant_id":1.50}}`)))
+	f.Add([]byte(cloudEvent))
+	f.Add([]byte(cadf))
+	f.Add([]byte(eventBridge))
+	f.Add([]byte(`{"event_type":"compute.instance.x","message_id":"m","publisher_id":"p.h","payload":{"b_object.data":{"state":"b"},"a_object.data":{"state":"a","image_meta":{"a_object.data":{}}}}}`))
 	f.Add([]byte(`{"event_type":"compute.instance.x","message_id":1e400,"payload":{"vcpus":5,"state":["\n",{"b":-0,"a":"\u00e9"}],"launched_at":"2014"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		decoder := json.NewDecoder(bytes.NewReader(body))
@@ -133,6 +137,9 @@ func FuzzNotification(f *testing.F) {
 `, distiller.Config{CatchAll: true})
 	f.Add([]byte(novaNotification))
 	f.Add([]byte(envelope("2.0", `{"event_type":"fuzz","message_id":"m","payload":{"x":1,"l":[1,2.5],"t":"2014-01-01"},"_context":{"id":7}}`)))
+	f.Add([]byte(cloudEvent))
+	f.Add([]byte(cadf))
+	f.Add([]byte(`{"specversion":"1.0","type":"fuzz","source":"/s","id":"1","datacontenttype":"a/json","data_base64":"eyJ4IjoxfQ==","payload":{"x_object.data":{"t":"2014"}}}`))
 	f.Add([]byte(`{"event_type":"fuzz","message_id":1e400,"payload":{"l":"\ud800\u00e9"},"timestamp":"2014"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		event, err := d.Distill(body)

@@ -92,11 +92,11 @@ func (o *outline) locate(d *document, slots []ref) []ref {
 }
 
 func (o *outline) descend(d *document, v ref, at int32, slots []ref) {
-	branches, wrapped := &o.places[at].branches, ref(0)
+	branches, wrapper := &o.places[at].branches, ref(0)
 	for key, value := range d.members(v) {
 		name := d.bytes(key)
-		if wrapped == 0 && isWrapper(name) && d.form(value) == formObject {
-			wrapped = value
+		if isWrapper(name) {
+			wrapper = d.wrapper(wrapper, key)
 		}
 		to := branches.find(name)
 		if to == 0 || slots[to] != 0 { // where a key comes twice, the first counts
@@ -107,8 +107,8 @@ func (o *outline) descend(d *document, v ref, at int32, slots []ref) {
 			o.descend(d, value, to, slots)
 		}
 	}
-	if wrapped != 0 && v != root { // last: what the object has itself counts first
-		o.descend(d, wrapped, at, slots)
+	if wrapper != 0 && v != root { // last: what the object has itself counts first
+		o.descend(d, wrapper+1, at, slots)
 	}
 }
 
