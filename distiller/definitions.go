@@ -1,6 +1,7 @@
 package distiller
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -85,17 +86,40 @@ func LoadFile(file string, plugins *Plugins) (*Definitions, error) {
 // 1 MiB and a hundred levels, and what aliases and merges make of it is
 // bounded too.
 func Load(file string, data []byte, plugins *Plugins) (*Definitions, error) {
+	return LoadSources(plugins, Source{File: file, Data: data})
+}
+
+// Source is a file of definitions, or one that comes with the package: see
+// Builtin.
+type Source struct {
+	File    string // its name, for errors
+	Data    []byte // YAML
+	plugins *Plugins
+}
+
+// LoadSources is Load for several files that make one list: what a later one
+// says of an event type counts before what an earlier one says.
+func LoadSources(plugins *Plugins, sources ...Source) (*Definitions, error) {
 	if plugins == nil {
 		plugins = NewPlugins()
 	}
-	d := yamlx.NewDecoder(file)
 	out := newDefinitions()
-	l := loader{plugins: plugins, out: out, traits: map[*yamlx.Node]*trait{}}
-	for _, v := range d.Parse(data).Items() {
-		out.list = append(out.list, l.definition(v))
+	var faults yamlx.Faults
+	for _, s := range sources {
+		d := yamlx.NewDecoder(s.File)
+		l := loader{plugins: plugins, out: out, traits: map[*yamlx.Node]*trait{}}
+		if s.plugins != nil { // a host may have another plugin of the same name
+			l.plugins = s.plugins
+		}
+		for _, v := range d.Parse(s.Data).Items() {
+			out.list = append(out.list, l.definition(v))
+		}
+		if found := (yamlx.Faults)(nil); errors.As(d.Err(), &found) {
+			faults = append(faults, found...)
+		}
 	}
-	if err := d.Err(); err != nil {
-		return nil, &definitionError{err}
+	if len(faults) > 0 {
+		return nil, &definitionError{faults}
 	}
 	return out, nil
 }

@@ -34,7 +34,7 @@ func TestLoadFaults(t *testing.T) {
 		{"path in quotes", "- event_type: a\n  traits:\n    x:\n      fields: ['é', 'a b']\n", "" +
 			"f.yaml:4:17: [0].traits.x.fields[0]: in the field path \"é\": unexpected character 'é'; a field name that has it must be in quotes\n" +
 			"f.yaml:4:24: [0].traits.x.fields[1]: in the field path \"a b\": unexpected \"b\""},
-		{"plugin", "- event_type: a\n  traits: {x: {fields: a, plugin: spilt}}\n", `f.yaml:2:35: [0].traits.x.plugin: there is no plugin "spilt" (did you mean "split"?), only bitfield, split`},
+		{"plugin", "- event_type: a\n  traits: {x: {fields: a, plugin: spilt}}\n", `f.yaml:2:35: [0].traits.x.plugin: there is no plugin "spilt" (did you mean "split"?), only bitfield, split, sum`},
 		{"plugin without a name", "- event_type: a\n  traits: {x: {fields: a, plugin: {params: {}}}}\n", "f.yaml:2:35: [0].traits.x.plugin: name is missing\n" +
 			`f.yaml:2:36: [0].traits.x.plugin: unknown key "params" (did you mean "parameters"?)`},
 		{"plugin parameters", "- event_type: a\n  traits: {x: {fields: a, plugin: {name: split, parameters: [1]}}}\n", "f.yaml:2:61: [0].traits.x.plugin.parameters: expected a map, found a list"},
