@@ -27,48 +27,51 @@ func daySize() int {
 
 // BenchmarkMixedDay goes from the bytes of a day's notifications, of a cloud and
 // a shop, to the streams that their events belong to: everything but the
-// database. Beside it, in turns, encoding/json decodes the same bytes; vs-json
-// is how many times as fast the former is. The other figures are the former's.
+// database. Beside it, in turns, encoding/json decodes the same bytes, without
+// what is in envelopes. vs-json is how many times as fast the bytes become
+// events; the others are of distilling and matching together.
 func BenchmarkMixedDay(b *testing.B) {
 	d, m := dayDistiller(b), dayTriggers(b)
 	const chunk = 500
-	var working, decoding time.Duration
+	var distilling, matching, decoding time.Duration
 	var count, size int
-	events, places := make([]winchester.Event, 0, chunk), map[string]int{}
+	events, places := make([]winchester.Event, chunk), map[string]int{}
 	for b.Loop() {
 		day := newDay(b, 1)
 		for done := 0; done < daySize(); done += chunk {
 			bodies := day.next(chunk)
-			begin := time.Now()
-			events = events[:0]
-			for _, body := range bodies {
-				event, err := d.Distill(body)
-				if err != nil {
+			start := time.Now()
+			for i, body := range bodies {
+				var err error
+				if events[i], err = d.Distill(body); err != nil {
 					b.Fatalf("%v: %s", err, body)
 				}
-				events = append(events, event)
 			}
+			distilled := time.Now()
 			winchester.Match(m, events, places)
-			middle := time.Now()
+			matched := time.Now()
 			for _, body := range bodies {
 				var v any
 				if err := json.Unmarshal(body, &v); err != nil {
 					b.Fatal(err)
 				}
 			}
-			decoding += time.Since(middle)
-			working += middle.Sub(begin)
+			decoding += time.Since(matched)
+			distilling += distilled.Sub(start)
+			matching += matched.Sub(distilled)
 			for _, body := range bodies {
 				size += len(body)
 			}
 			count += len(bodies)
 		}
 	}
-	b.ReportMetric(decoding.Seconds()/working.Seconds(), "vs-json")
-	b.ReportMetric(float64(count)/working.Seconds(), "notifications/s")
-	b.ReportMetric(float64(size)/1e6/working.Seconds(), "MB/s")
+	total := distilling + matching
+	b.ReportMetric(decoding.Seconds()/distilling.Seconds(), "vs-json")
+	b.ReportMetric(decoding.Seconds()/total.Seconds(), "vs-json-matched")
+	b.ReportMetric(float64(count)/total.Seconds(), "notifications/s")
+	b.ReportMetric(float64(size)/1e6/total.Seconds(), "MB/s")
 	b.ReportMetric(float64(size)/float64(count), "B/notification")
-	b.ReportMetric(0, "ns/op") // of both, and of making the day
+	b.ReportMetric(0, "ns/op") // of making the day, too
 }
 
 // The day is what it is meant to be: all of it distils, each trigger has its
