@@ -164,8 +164,12 @@ func TestLoadSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := distiller.Source{File: "own.yaml", Data: []byte("- {event_type: image.create, traits: {a: {fields: payload.name}}}")}
-	definitions, err := distiller.LoadSources(nil, append(sources, own)...)
+	plugins := distiller.NewPlugins()
+	plugins.MustRegister("split", func(map[string]any) (distiller.TraitPlugin, error) {
+		return distiller.TraitPluginFunc(func([]distiller.Match) (any, error) { return "mine", nil }), nil
+	})
+	own := distiller.Source{File: "own.yaml", Data: []byte("- {event_type: image.create, traits: {a: {fields: payload.name, plugin: split}}}")}
+	definitions, err := distiller.LoadSources(plugins, append(sources, own)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +179,8 @@ func TestLoadSources(t *testing.T) {
 	}
 	for _, body := range samples(t, d, "glance")[:2] {
 		event, err := d.Distill(body)
-		if err != nil || (event.Traits["a"] != nil) == (event.EventType == "image.upload") || (event.Traits["image_id"] != nil) == (event.EventType == "image.create") {
+		if err != nil || (event.Traits["a"] != nil) == (event.EventType == "image.upload") || (event.Traits["image_id"] != nil) == (event.EventType == "image.create") ||
+			event.EventType == "image.create" && event.Traits["a"] != "mine" || event.EventType == "image.upload" && event.Traits["service"] != "image" {
 			t.Errorf("%+v, %v", event, err)
 		}
 	}

@@ -89,7 +89,8 @@ func (d *Distiller) unfold(s *state, data []byte) error {
 	if s.document == to {
 		to = &s.outer
 	}
-	b := append(s.scratch[:0], '{')
+	b := s.scratch[:0]
+	b = append(b, '{')
 	for key, value := range s.members(root) {
 		if name := s.bytes(key); string(name) != "data" && string(name) != "data_base64" {
 			b = append(s.appendValue(b, key), ':')

@@ -213,7 +213,7 @@ func TestCloudEventIDs(t *testing.T) {
 	seen := map[string]string{}
 	long := strings.Repeat("x", 300)
 	for _, source := range []string{"a", "ab", "/a", "a:", "sha256:", "a/" + long, "b/" + long} {
-		for _, id := range []string{"b", " b", "b ", "a b", "x b", long, long + "y"} {
+		for _, id := range []string{"b", "bb", " b", "b ", "a b", "x b", long, long + "y"} {
 			event, err := d.Distill(fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":%q,"type":"t"}`, id, source))
 			if err != nil {
 				t.Fatal(err)
