@@ -31,7 +31,8 @@ func daySize() int {
 // what is in envelopes. vs-json is how many times as fast the bytes become
 // events; the others are of distilling and matching together.
 func BenchmarkMixedDay(b *testing.B) {
-	d, m := dayDistiller(b), dayTriggers(b)
+	d := dayDistiller(b)
+	m := dayTriggers(b, d)
 	const chunk = 500
 	var distilling, matching, decoding time.Duration
 	var count, size int
@@ -74,12 +75,47 @@ func BenchmarkMixedDay(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // of making the day, too
 }
 
+// BenchmarkAddNotifications adds a mixed day's notifications a hundred at a time.
+// distilling is its part of the time.
+func BenchmarkAddNotifications(b *testing.B) {
+	d := dayDistiller(b)
+	m := dayTriggers(b, d)
+	day := newDay(b, 2)
+	const batch = 100
+	var adding, distilling time.Duration
+	for b.Loop() {
+		bodies := day.next(batch)
+		start := time.Now()
+		for _, body := range bodies {
+			if _, err := d.Distill(body); err != nil {
+				b.Fatal(err)
+			}
+		}
+		distilled := time.Now()
+		results, err := m.AddNotifications(b.Context(), bodies)
+		if err != nil {
+			b.Fatal(err)
+		}
+		adding += time.Since(distilled)
+		distilling += distilled.Sub(start)
+		for _, r := range results {
+			if r.Outcome != winchester.OutcomeStored {
+				b.Fatalf("%+v", r)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.N*batch)/adding.Seconds(), "notifications/s")
+	b.ReportMetric(distilling.Seconds()/adding.Seconds(), "distilling")
+	b.ReportMetric(0, "ns/op") // of making and distilling them, too
+}
+
 // The day is what it is meant to be: all of it distils, each trigger has its
 // share, no two notifications are the same event, and a seed is a day.
 func TestMixedDay(t *testing.T) {
 	t.Parallel()
 	const n = 3000
-	d, m := dayDistiller(t), dayTriggers(t)
+	d := dayDistiller(t)
+	m := dayTriggers(t, d)
 	day, again := newDay(t, 7), newDay(t, 7)
 	var events []winchester.Event
 	ids := map[string]bool{}
@@ -279,7 +315,7 @@ func dayDistiller(t testing.TB) *distiller.Distiller {
 }
 
 // dayTriggers are ten, as a cloud and a shop might have them.
-func dayTriggers(t testing.TB) *winchester.TriggerManager {
+func dayTriggers(t testing.TB, d winchester.Distiller) *winchester.TriggerManager {
 	t.Helper()
 	types := func(types ...string) []winchester.Criterion { return []winchester.Criterion{{EventTypes: types}} }
 	by := winchester.By
@@ -301,7 +337,7 @@ func dayTriggers(t testing.TB) *winchester.TriggerManager {
 	for i := range definitions {
 		definitions[i].Expiration, definitions[i].ExpirePipeline = "$last + 1d", "p"
 	}
-	m, err := winchester.NewTriggerManager(winchester.TriggerConfig{Store: testdb.Open(t, store.Options{}), Triggers: definitions})
+	m, err := winchester.NewTriggerManager(winchester.TriggerConfig{Store: testdb.Open(t, store.Options{}), Distiller: d, Triggers: definitions})
 	if err != nil {
 		t.Fatal(err)
 	}
