@@ -149,11 +149,3 @@ func FuzzCloudEvent(f *testing.F) {
 		}
 	})
 }
-
-// A batch is split into just the items that it has.
-func FuzzSplit(f *testing.F) {
-	d := newDistiller(f, "[]", distiller.Config{CatchAll: true})
-	f.Add([]byte(`[{"specversion":"1.0","type":"t","source":"s","id":"1"}, [1], "\ud800]", -0.1e+5]`))
-	f.Add([]byte(`[[[[`))
-	f.Fuzz(func(t *testing.T, body []byte) { fuzzSplit(t, d, body) })
-}

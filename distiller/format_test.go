@@ -277,6 +277,8 @@ func TestVersionedObjects(t *testing.T) {
     last_ip: {fields: 'payload.ip_addresses[-1:].address'}
     own: {fields: payload.flavor.name}
     null_of_its_own: {fields: payload.flavor.swap}
+    once: {fields: 'payload..memory_mb', type: int, plugin: sum}
+    below: {fields: 'payload..flavor.memory_mb', type: int, plugin: sum}
     by_names: {fields: 'payload.(nothing|flavor).(x|memory_mb)'}
 `, distiller.Config{})
 	const object = `"nova_object.version":"1.0","nova_object.data":`
@@ -284,7 +286,7 @@ func TestVersionedObjects(t *testing.T) {
 		`{"memory_mb":512,"name":"inner","swap":7},"name":"outer","swap":null},"ip_addresses":[{` + object + `{"address":"10.0.0.1"}}]},"fault":{}}}`
 	body = strings.Replace(body, `,"fault":{}}}`, `}}`, 1)
 	want := winchester.Traits{"service": "nova-compute:c1", "uuid": "178b", "quoted": "178b", "version": "1.0", "ram": int64(512), "half_quoted": int64(512),
-		"ip": "10.0.0.1", "last_ip": "10.0.0.1", "own": "outer", "by_names": "512"}
+		"ip": "10.0.0.1", "last_ip": "10.0.0.1", "own": "outer", "by_names": "512", "once": int64(512), "below": int64(512)}
 	for _, body := range []string{body, strings.ReplaceAll(body, "nova_object", "ironic_object")} {
 		if strings.Contains(body, "ironic") {
 			delete(want, "quoted")

@@ -2,6 +2,7 @@ package distiller_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,15 +31,20 @@ func TestHostileNotifications(t *testing.T) {
 	head := `{"event_type":"e","message_id":"m","publisher_id":"p","payload":`
 	const size = distiller.DefaultMaxSize - 200
 	for name, body := range map[string]string{
-		"wide list":    head + "[" + strings.Repeat("0,", size/2) + "0]}",
-		"wide object":  head + "{" + strings.Repeat(`"x":0,`, size/6) + `"x":0}}`,
-		"deep":         head + strings.Repeat(`{"x":`, 299) + "0" + strings.Repeat("}", 299) + "}",
-		"too deep":     head + strings.Repeat(`[`, size),
-		"escapes":      head + `"` + strings.Repeat(`\u0000`, size/6) + `"}`,
-		"long text":    head + `"` + strings.Repeat(`x`, size) + `"}`,
-		"long number":  head + strings.Repeat(`9`, size) + `}`,
-		"envelope":     envelope("2.0", head+`"`+strings.Repeat("x", size)+`"}`),
-		"large by far": strings.Repeat(head, 1<<20),
+		"wide list":   head + "[" + strings.Repeat("0,", size/2) + "0]}",
+		"wide object": head + "{" + strings.Repeat(`"x":0,`, size/6) + `"x":0}}`,
+		"deep":        head + strings.Repeat(`{"x":`, 299) + "0" + strings.Repeat("}", 299) + "}",
+		"too deep":    head + strings.Repeat(`[`, size),
+		"escapes":     head + `"` + strings.Repeat(`\u0000`, size/6) + `"}`,
+		"long text":   head + `"` + strings.Repeat(`x`, size) + `"}`,
+		"long number": head + strings.Repeat(`9`, size) + `}`,
+		"envelope":    envelope("2.0", head+`"`+strings.Repeat("x", size)+`"}`),
+		"base64": `{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"text/json","data_base64":"` +
+			base64.StdEncoding.EncodeToString([]byte("["+strings.Repeat("0,", size*3/8-200)+"0]")) + `"}`,
+		"deep base64": `{"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"text/json","data_base64":"` +
+			base64.StdEncoding.EncodeToString([]byte(strings.Repeat("[", 300)+strings.Repeat("]", 300))) + `"}`,
+		"versioned objects": head + strings.Repeat(`{"a_object.data":`, 290) + `{"b":[` + strings.Repeat(`{"b_object.data":{"b":1}},`, size/30) + "0]}" + strings.Repeat("}", 291),
+		"large by far":      strings.Repeat(head, 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -52,6 +58,32 @@ func TestHostileNotifications(t *testing.T) {
 				t.Errorf("took %d MB", cost)
 			}
 		})
+	}
+}
+
+// However many items a batch has, what Split and its results take is bounded.
+func TestHostileBatch(t *testing.T) {
+	d := newDistiller(t, "[]", distiller.Config{})
+	for name, body := range map[string]string{
+		"numbers":   "[" + strings.Repeat("0,", distiller.DefaultMaxSize/2-2) + "0]",
+		"in limits": "[" + strings.Repeat("0,", distiller.DefaultMaxBatch-1) + "0]",
+		"deep":      "[" + strings.Repeat(strings.Repeat("[", 250)+strings.Repeat("]", 250)+",", 2000) + "0]",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		items, batch, err := d.Split([]byte(body))
+		for _, item := range items {
+			_, err := d.Distill(item)
+			if err == nil {
+				t.Errorf("%s: %s", name, item)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		cost := (after.TotalAlloc - before.TotalAlloc) >> 20
+		t.Logf("%s: %d MB, %d items, %v", name, cost, len(items), err)
+		if cost > 50 || !batch || (err == nil) != (name != "numbers") || len(items) > distiller.DefaultMaxBatch {
+			t.Errorf("%s: %d MB, %d items, %v", name, cost, len(items), err)
+		}
 	}
 }
 

@@ -14,6 +14,9 @@ type match struct {
 	// context stands for the object "_context" where the notification has its
 	// fields flat; the value is 0 then.
 	context bool
+	// literal: of this value, names see what was sent, not what a wrapper has;
+	// ".." comes to that by itself.
+	literal bool
 }
 
 func (m *match) path() string {
@@ -150,6 +153,7 @@ func (s *state) intersect(n *node, m *match, left, out []*match) ([]*match, erro
 
 // descend is "..": what n leads to from m, and then from all that is in m.
 func (s *state) descend(n *node, m *match, out []*match) ([]*match, error) {
+	m.literal = true
 	out, err := s.find(n, m, out)
 	if err != nil {
 		return nil, err
@@ -207,7 +211,9 @@ func (s *state) fields(n *node, m *match, out []*match) ([]*match, error) {
 		switch {
 		case v != 0:
 		case m.up != nil:
-			v = s.member(m.value, name)
+			if !m.literal {
+				v = s.member(m.value, name)
+			}
 		case name == payloadKey:
 			v = s.slots[placePayload]
 		case name == contextKey:
