@@ -171,6 +171,7 @@ func FuzzDefinitions(f *testing.F) {
 	f.Add([]byte(simple))
 	f.Add([]byte("- event_type: ['!a', '*']\n  traits:\n    x: {fields: [a.b, \"c['d']\"], type: int, plugin: {name: split, parameters: {separator: '-', segment: -1}}}\n"))
 	f.Add([]byte("- {event_type: a, traits: &a {x: {fields: a, plugin: {name: bitfield, parameters: {flags: [{path: a, bit: 1, value: x}]}}}}}\n- {event_type: b, traits: {<<: *a}}\n"))
+	f.Add([]byte("- {event_type: 'a.*.b', rename: 'c.*', traits: {n: {fields: [a, b], type: int, plugin: sum}}}\n- {event_type: x, rename: y, traits: {}}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		definitions, err := distiller.Load("f.yaml", data, nil)
 		if err != nil {
@@ -184,6 +185,7 @@ func FuzzDefinitions(f *testing.F) {
 			t.Fatal(err)
 		}
 		_, _ = d.Distill([]byte(novaNotification))
+		_, _ = d.Distill([]byte(`{"event_type":"a.x.b","message_id":"m","payload":{}}`))
 		_, _ = d.Distill([]byte(`{"event_type":"a","message_id":"m","payload":{"l":[1,{"x":null}],"s":"é"},"_context":{"a":1}}`))
 	})
 }
