@@ -141,8 +141,9 @@ func (d *Distiller) condense(s *state, body []byte, c Condenser) error {
 	}
 	c.AddEnvelopeInfo(s.kind.becomes, s.id, when)
 	defaults, traits := s.kind.definition.defaults[s.format], s.kind.definition.traits
-	if c, ok := c.(*EventCondenser); ok {
-		c.expected = len(defaults) + len(traits)
+	own, _ := c.(*EventCondenser)
+	if own != nil {
+		own.expected = cmp.Or(s.kind.found, min(len(defaults)+len(traits), 16))
 	}
 	if err := s.addTraits(c, defaults); err != nil {
 		return err
@@ -152,6 +153,9 @@ func (d *Distiller) condense(s *state, body []byte, c Condenser) error {
 	}
 	if err := c.Validate(); err != nil {
 		return s.refuse(winchester.ErrInvalidEvent, &Error{Reason: err})
+	}
+	if own != nil {
+		s.kind.found = len(own.event.Traits)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type eventKind struct {
 	eventType  string      // of the notification
 	becomes    string      // that of the event
 	definition *definition // nil: dropped
+	found      int         // how many traits the last one had: the next one has about as many
 }
 
 var noKind eventKind
