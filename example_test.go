@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/distiller"
 	"github.com/seed71495667/winchester/store"
 )
 
@@ -117,6 +118,45 @@ func ExampleTriggerManager_AddEvents() {
 	// 1 stored <nil>
 	// 1 duplicate <nil>
 	// 2 failed invalid event "2": timestamp is missing
+}
+
+// A delivery of notifications is stored in one transaction. What is wrong with
+// one of them costs the others nothing.
+func ExampleTriggerManager_AddNotifications() {
+	ctx := context.Background()
+	st, cleanup := exampleStore()
+	defer cleanup()
+	d, err := distiller.New(distiller.Config{CatchAll: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m, err := winchester.NewTriggerManager(winchester.TriggerConfig{Store: st, Distiller: d})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	results, err := m.AddNotifications(ctx, [][]byte{
+		[]byte(`{"message_id": "1", "event_type": "user.in", "publisher_id": "web"}`),
+		[]byte(`{"id": 2, "kind": "user.out"}`),
+		[]byte(`[{"specversion": "1.0", "id": "3", "source": "/app", "type": "user.out"}, {"message_id": "1", "event_type": "user.in", "publisher_id": "web"}]`),
+	})
+	if err != nil { // none is stored; the call can be repeated
+		fmt.Println(err)
+		return
+	}
+	for _, r := range results {
+		fmt.Println(r.Outcome, r.MessageID, r.Err)
+		for _, item := range r.Items {
+			fmt.Println("-", item.Outcome, item.MessageID)
+		}
+	}
+	// Output:
+	// stored 1 <nil>
+	// failed  unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: "id", "kind"
+	// batch  <nil>
+	// - stored /app 3
+	// - duplicate 1
 }
 
 // An order and the event that tells of it are stored together or not at all, in

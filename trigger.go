@@ -12,18 +12,6 @@ import (
 	"time"
 )
 
-// Distiller turns notifications into events; package distiller has one. It
-// must be safe for concurrent use. A notification that no definition applies
-// to gives an error that wraps ErrDropped, and one that cannot be an event
-// (it lacks a message id, a type or any trait) one that wraps ErrInvalidEvent.
-type Distiller interface {
-	// Distill reads a notification from JSON.
-	Distill(body []byte) (Event, error)
-	// DistillMap reads a notification that has been decoded already. It does
-	// not change or keep the map.
-	DistillMap(body map[string]any) (Event, error)
-}
-
 // TriggerConfig is what a TriggerManager is made of.
 type TriggerConfig struct {
 	// Store keeps events and streams. Required.
@@ -106,10 +94,13 @@ const (
 	OutcomeDuplicate Outcome = "duplicate" // an event with this message id was stored before
 	OutcomeDropped   Outcome = "dropped"   // a notification that no event definition applies to
 	OutcomeFailed    Outcome = "failed"    // nothing was stored; Err says why
+	OutcomeBatch     Outcome = "batch"     // it was a batch, and each of its Items has an outcome of its own
 )
 
 // Result tells what became of one event.
 type Result struct {
+	// MessageID and EventType are those of the event, as far as they are known;
+	// empty for a batch.
 	MessageID string
 	EventType string
 	Outcome   Outcome
@@ -117,6 +108,9 @@ type Result struct {
 	Err error
 	// Streams are those that the event joined, in the order of the triggers.
 	Streams []Joined
+	// Items are the results of a batch of notifications, in its order; there are
+	// no batches among them. Nil for all else.
+	Items []Result
 
 	filed *filedTx // of AddEventTx
 }
@@ -180,38 +174,6 @@ func (m *TriggerManager) AddEvents(ctx context.Context, events []Event) ([]Resul
 		return nil, fmt.Errorf("add events: %w", err)
 	}
 	return b.results, nil
-}
-
-// AddNotification distils a notification, given as JSON, and adds the event.
-// One that no definition applies to is no error: its outcome is OutcomeDropped. One
-// that is malformed gives an error that says what is wrong with it.
-func (m *TriggerManager) AddNotification(ctx context.Context, body []byte) (Result, error) {
-	return m.addNotification(ctx, func() (Event, error) { return m.distiller.Distill(body) })
-}
-
-// AddNotificationMap is AddNotification for one that has been decoded.
-func (m *TriggerManager) AddNotificationMap(ctx context.Context, body map[string]any) (Result, error) {
-	return m.addNotification(ctx, func() (Event, error) { return m.distiller.DistillMap(body) })
-}
-
-func (m *TriggerManager) addNotification(ctx context.Context, distill func() (Event, error)) (Result, error) {
-	if m.distiller == nil {
-		return Result{Outcome: OutcomeFailed, Err: ErrNoDistiller}, ErrNoDistiller
-	}
-	event, err := distill()
-	if err == nil {
-		return m.AddEvent(ctx, event)
-	}
-	m.stats.received.Add(1)
-	r := Result{MessageID: event.MessageID, EventType: event.EventType, Outcome: OutcomeFailed, Err: err}
-	if errors.Is(err, ErrDropped) {
-		r.Outcome = OutcomeDropped
-		m.stats.dropped.Add(1)
-		m.log.DebugContext(ctx, fmt.Sprintf("Dropping unconverted %s notification %s", event.EventType, event.MessageID))
-		return r, nil
-	}
-	m.stats.failed.Add(1)
-	return r, err
 }
 
 // AddTrigger adds triggers, all or none. They see the events that are added

@@ -17,8 +17,8 @@
 //
 // # Where to read
 //
-// definition.go and criterion.go say what a trigger is, trigger.go, filing.go
-// and lane.go how an event finds its streams (group.go how calls share transactions,
+// definition.go and criterion.go say what a trigger is, notifications.go,
+// trigger.go, filing.go and lane.go how an event finds its streams (group.go how calls share transactions,
 // hosttx.go how the host's are used), stream.go what states a stream goes through,
 // pipeline.go and run.go how a stream is run, workers.go and settle.go by whom
 // and with what in one transaction, handler.go what a host writes, store.go what
@@ -40,6 +40,7 @@
 //	a trigger names a pipeline nobody configured  | ErrUnknownPipeline
 //	a pipeline names a handler nobody registered  | ErrUnknownHandler
 //	no definition applies to a notification       | ErrDropped (in Result.Err)
+//	a notification is malformed, or of no format  | ErrInvalidEvent
 //	there is no distiller for notifications       | ErrNoDistiller
 //	a query cannot be understood                  | ErrInvalidQuery
 //	no such event, no such stream                 | ErrNoSuchEvent, ErrNoSuchStream
@@ -114,8 +115,8 @@ type Config struct {
 // Engine is a TriggerManager, which files events into streams, and a
 // PipelineManager, which runs the streams that are due. All its methods are
 // safe for concurrent use. From the one it has AddEvent, AddEvents, AddEventTx,
-// AddEventsTx, Committed, AddNotification, AddNotificationMap, DeleteTrigger,
-// Triggers and Debug; from the other RunOnce, ResetStream, Pipelines and Stats.
+// AddEventsTx, Committed, AddNotification, AddNotificationMap, AddNotifications,
+// AddCloudEvent, DeleteTrigger, Triggers and Debug; from the other RunOnce, ResetStream, Pipelines and Stats.
 type Engine struct {
 	*TriggerManager
 	*PipelineManager

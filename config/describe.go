@@ -26,6 +26,7 @@ const (
 	typeText       = "text"
 	typeTexts      = "text or list"
 	typeFile       = "file"
+	typeFiles      = "file or list"
 	typeNames      = "map of names"
 	typeBool       = "true or false"
 	typeInt        = "integer"

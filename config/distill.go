@@ -76,6 +76,67 @@ func resolvePlugin(text string, known []string) (string, error) {
 		short(text), suggest.DidYouMean(text, known), howToRegisterPlugin, list(known))
 }
 
+// builtinPrefix is what the names of sets of event definitions begin with that
+// package distiller has.
+const builtinPrefix = "builtin:"
+
+// readDistillerConfig reads the names of files, one or a list.
+func (l *loader) readDistillerConfig(v yamlx.Value) {
+	if l.cfg.DistillerConfig = v.Texts(); len(l.cfg.DistillerConfig) > maxDistillerFiles {
+		v.Faultf("expected at most %d files, found %d", maxDistillerFiles, len(l.cfg.DistillerConfig))
+		return
+	}
+	if v.Node().Kind != yamlx.List {
+		l.distillerFiles = []yamlx.Value{v}
+		return
+	}
+	for _, item := range v.Items() {
+		l.distillerFiles = append(l.distillerFiles, item)
+	}
+}
+
+// maxDistillerFiles bounds how much is read.
+const maxDistillerFiles = 100
+
+// distillerSources finds the event definitions. ok is false if any of them
+// cannot be had, which is reported.
+func (l *loader) distillerSources() (out []distiller.Source, ok bool) {
+	ok = true
+	for _, v := range l.distillerFiles {
+		name, isText := v.Node().Value.(string)
+		if !isText || name == "" {
+			ok = false
+			if isText {
+				v.Faultf("expected the name of a file, or of a built-in set of definitions, found nothing")
+			}
+			continue // anything else has been reported
+		}
+		found, err := l.distillerSource(v, name)
+		if err != nil {
+			v.Faultf("%v", err)
+		}
+		ok = ok && len(found) > 0
+		for _, s := range found {
+			l.cfg.DistillerFiles = append(l.cfg.DistillerFiles, s.File)
+		}
+		out = append(out, found...)
+	}
+	return out, ok
+}
+
+// distillerSource gives what a name stands for; nothing without an error if a
+// fault has been reported.
+func (l *loader) distillerSource(v yamlx.Value, name string) ([]distiller.Source, error) {
+	if set, ok := strings.CutPrefix(name, builtinPrefix); ok {
+		return distiller.Builtin(set)
+	}
+	path, data, ok := l.findAt(v, name)
+	if !ok {
+		return nil, nil
+	}
+	return []distiller.Source{{File: path, Data: data}}, nil
+}
+
 // readDistiller builds the distiller, if the file says anything of
 // notifications.
 func (l *loader) readDistiller() {
@@ -83,14 +144,17 @@ func (l *loader) readDistiller() {
 	if l.opts.Clock != nil {
 		c.Now = l.opts.Clock.Now
 	}
-	if path, data, ok := l.find("distiller_config", l.cfg.DistillerConfig); ok {
-		l.cfg.DistillerFile = path
+	sources, ok := l.distillerSources()
+	switch {
+	case !ok:
+		return
+	case len(sources) > 0:
 		var err error
-		if c.Definitions, err = distiller.Load(path, data, l.plugins); err != nil {
-			l.extra.collect(path, err)
+		if c.Definitions, err = distiller.LoadSources(l.plugins, sources...); err != nil {
+			l.extra.collect(l.main.file, err)
 			return
 		}
-	} else if !c.CatchAll {
+	case !c.CatchAll:
 		return
 	}
 	d, err := distiller.New(c)

@@ -17,7 +17,10 @@ type Config struct {
 	Settings
 	// File is winchester.yaml; the others are the files that it names, where
 	// they were found, "" for those that it does not name.
-	File, DistillerFile, TriggerFile, PipelineFile string
+	File, TriggerFile, PipelineFile string
+	// DistillerFiles are the files of event definitions, where they were found,
+	// and the names of built-in ones ("builtin:nova"), in order.
+	DistillerFiles []string
 	// Triggers and Pipelines are what the files define. Handlers in Pipelines
 	// have the names under which they are registered.
 	Triggers  []winchester.TriggerDefinition
@@ -45,6 +48,8 @@ type loader struct {
 	names   handlerNames
 	plugins *distiller.Plugins
 	extra   Faults // of event definitions, which are not decoded here
+	// distillerFiles are the names in distiller_config, with where they stand.
+	distillerFiles []yamlx.Value
 }
 
 // Load reads winchester.yaml and the files that it names, and checks them by
@@ -107,7 +112,11 @@ func (l *loader) find(key, name string) (path string, data []byte, ok bool) {
 	if name == "" {
 		return "", nil, false
 	}
-	v := l.values[key]
+	return l.findAt(l.values[key], name)
+}
+
+// findAt is find for a name that stands there.
+func (l *loader) findAt(v yamlx.Value, name string) (path string, data []byte, ok bool) {
 	if strings.Contains(name, "://") {
 		v.Faultf("expected the name of a file, found a URL")
 		return "", nil, false

@@ -23,7 +23,7 @@ func TestLoadOldFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		ConfigPath: []string{"/etc/winchester", "."}, DistillerConfig: "event_definitions.yaml", StatisticsPeriod: 10 * time.Second,
+		ConfigPath: []string{"/etc/winchester", "."}, DistillerConfig: []string{"event_definitions.yaml"}, StatisticsPeriod: 10 * time.Second,
 		Database: Database{URL: "sqlite:///winchester.db", TablePrefix: "winchester_", Connections: 10}, TriggerDefinitions: "triggers.yaml",
 		PipelineHandlers: map[string]string{"logger": "winchester.pipeline_handler:LoggingHandler", "usage": "winchester.pipeline_handler:UsageHandler"},
 		PipelineConfig:   "pipelines.yaml", PipelineWorkerBatchSize: 1000, PipelineWorkerDelay: 10 * time.Second, PurgeCompletedStreams: true,
@@ -42,7 +42,7 @@ func TestLoadOldFiles(t *testing.T) {
 		t.Errorf("distiller %v, warnings %v", c.Distiller, c.Warnings)
 	}
 	for got, want := range map[string]string{
-		c.File: "winchester.yaml", c.DistillerFile: "event_definitions.yaml", c.TriggerFile: "triggers.yaml", c.PipelineFile: "pipelines.yaml",
+		c.File: "winchester.yaml", strings.Join(c.DistillerFiles, ""): "event_definitions.yaml", c.TriggerFile: "triggers.yaml", c.PipelineFile: "pipelines.yaml",
 	} {
 		if got != filepath.Join("testdata", "etc", want) {
 			t.Errorf("%s was read from %s", want, got)
@@ -135,7 +135,7 @@ log_file: "%(proc_name)s-100%%.log"
 	}
 	want := Settings{
 		ConfigPath:      []string{"elsewhere"},
-		DistillerConfig: "e.yaml", DistillerTraitPlugins: map[string]string{"cut": "stackdistiller.trait_plugins:SplitterTraitPlugin", "shout": "upper"},
+		DistillerConfig: []string{"e.yaml"}, DistillerTraitPlugins: map[string]string{"cut": "stackdistiller.trait_plugins:SplitterTraitPlugin", "shout": "upper"},
 		CatchAllNotifications: true, Database: Database{URL: "sqlite:////var/lib/w.db?synchronous=normal", Schema: "billing", TablePrefix: "w_", Connections: 3, EchoSQL: true},
 		TriggerDefinitions: "t.yaml", PipelineConfig: "p.json",
 		PipelineHandlers:        map[string]string{"log": "logger", "charge": "our.billing:ChargeHandler"},
@@ -169,7 +169,7 @@ log_file: "%(proc_name)s-100%%.log"
 		ec.TrimEventsBatchSize != 8 || ec.Handlers != handlers || ec.Distiller != c.Distiller || ec.Clock == nil {
 		t.Errorf("%+v", ec)
 	}
-	if got := plugins.Names(); !reflect.DeepEqual(got, []string{"bitfield", "split", "upper"}) {
+	if got := plugins.Names(); !reflect.DeepEqual(got, []string{"bitfield", "split", "sum", "upper"}) {
 		t.Errorf("the host's own plugins have changed: %q", got)
 	}
 }
@@ -227,8 +227,8 @@ func TestSettingFaults(t *testing.T) {
 		{"class without handler", "pipeline_handlers: {a: 'winchester.pipeline_handler:NotabeneHandler'}", `:1:24: pipeline_handlers.a: winchester.pipeline_handler:NotabeneHandler is the Go handler "notify" here, which is not registered; registered are logger, usage`},
 		{"unknown handler", "pipeline_handlers: {a: loger}", `:1:24: pipeline_handlers.a: no handler "loger" is registered (did you mean "logger"?): ` + howHandler + `; registered are logger, usage`},
 		{"distiller_trait_plugins", "distiller_trait_plugins: x", `:1:26: distiller_trait_plugins: expected a map, found the text "x"`},
-		{"unknown plugin class", "distiller_trait_plugins: {a: 'my.mod:Plugin'}", `:1:30: distiller_trait_plugins.a: no Go plugin stands in for the Python class my.mod:Plugin: ` + howPlugin + `, or register it under that very name; registered are bitfield, split`},
-		{"unknown plugin", "distiller_trait_plugins: {a: splt}", `:1:30: distiller_trait_plugins.a: no trait plugin "splt" is registered (did you mean "split"?): ` + howPlugin + `; registered are bitfield, split`},
+		{"unknown plugin class", "distiller_trait_plugins: {a: 'my.mod:Plugin'}", `:1:30: distiller_trait_plugins.a: no Go plugin stands in for the Python class my.mod:Plugin: ` + howPlugin + `, or register it under that very name; registered are bitfield, split, sum`},
+		{"unknown plugin", "distiller_trait_plugins: {a: splt}", `:1:30: distiller_trait_plugins.a: no trait plugin "splt" is registered (did you mean "split"?): ` + howPlugin + `; registered are bitfield, split, sum`},
 		{"no plugin", "distiller_trait_plugins: {a: ''}", `:1:30: distiller_trait_plugins.a: expected the name of a trait plugin, or a Python class that one stands in for, found nothing`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -271,7 +271,7 @@ t.yaml:5:18: [0].fire_pipeline: there is no pipeline "bil" (did you mean "bill"?
 t.yaml:7:15: [0].fire_delay: "soon" is not a duration: expected a number of seconds, or text such as "1h 30m"
 p.yaml:1:21: bill[2]: unknown handler "logr" (did you mean "log"?): ` + how + `; known are broken, log, logger, usage
 p.yaml:2:36: q[0].params.prefx: handler "logger": parameters: prefx: there is no such parameter (did you mean "prefix"?)
-e.yaml:1:51: [0].traits.a.plugin: there is no plugin "splat" (did you mean "split"?), only bitfield, split
+e.yaml:1:51: [0].traits.a.plugin: there is no plugin "splat" (did you mean "split"?), only bitfield, split, sum
 e.yaml:1:62: [0].traits.b: fields is missing
 e.yaml:1:63: [0].traits.b: unknown key "field" (did you mean "fields"?)`
 	if err == nil {

@@ -15,7 +15,7 @@ import (
 // docs/configuration.md say what each means.
 type Settings struct {
 	ConfigPath              []string
-	DistillerConfig         string
+	DistillerConfig         []string
 	DistillerTraitPlugins   map[string]string
 	TimeSyncEndpoint        string
 	CatchAllNotifications   bool
@@ -108,9 +108,9 @@ var settings = []setting{
 			l.names = readPipelineHandlers(v, l.names.registry)
 			l.cfg.PipelineHandlers = texts(v)
 		}},
-	{Item{Key: "distiller_config", Type: typeFile,
-		Help: "The event definitions: see docs/event-definitions.md. Without it there are only events, no notifications."},
-		func(l *loader, v yamlx.Value) { l.cfg.DistillerConfig = v.Text() }},
+	{Item{Key: "distiller_config", Type: typeFiles,
+		Help: "The event definitions, files or built-in sets such as builtin:nova, of which the later count first: see docs/event-definitions.md. Without it there are only events, no notifications."},
+		func(l *loader, v yamlx.Value) { l.readDistillerConfig(v) }},
 	{Item{Key: "distiller_trait_plugins", Type: typeNames, Default: "{}",
 		Help: "Names for trait plugins: the Python class of a ready-made one, or the name of a Go plugin that the host hands in."},
 		func(l *loader, v yamlx.Value) {

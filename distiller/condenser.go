@@ -30,7 +30,7 @@ type Condenser interface {
 // EventCondenser makes a winchester.Event, and is what Distill uses.
 type EventCondenser struct {
 	event    winchester.Event
-	expected int // traits, at most
+	expected int // traits, about
 }
 
 // Clear forgets the event. One that was handed out stays as it is.
@@ -44,7 +44,7 @@ func (c *EventCondenser) AddEnvelopeInfo(eventType, messageID string, when time.
 // AddTrait implements Condenser.
 func (c *EventCondenser) AddTrait(name string, _ Type, value any) {
 	if c.event.Traits == nil {
-		c.event.Traits = make(winchester.Traits, min(c.expected, 16))
+		c.event.Traits = make(winchester.Traits, c.expected)
 	}
 	c.event.Traits[name] = value
 }

@@ -3,6 +3,7 @@ package distiller
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -69,7 +70,7 @@ func TestConvert(t *testing.T) {
 
 // The quick way to read a time and the thorough one agree.
 func FuzzTime(f *testing.F) {
-	for _, s := range []string{"2014-07-20T15:45:38.123456Z", "2014-07-20 15:45:38", "20140720T154538.25", "2014-7-2", "2014-02-30 00:00:00", "201407", "2014-07-20T15:45:38+0530"} {
+	for _, s := range []string{"2014-07-20T15:45:38.123456Z", "2014-07-20 15:45:38", "20140720T154538.25", "2014-7-2", "2014-02-30 00:00:00", "201407", "2014-07-20T15:45:38+0530", "2014-07-20T15:45:38.25+00:00", "2014-07-20 15:45:38+0000", "2014-07-20T15:45:38Z+0000"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -82,8 +83,13 @@ func FuzzTime(f *testing.F) {
 		if s[10] == ' ' {
 			layout = "2006-01-02 15:04:05"
 		}
-		if s[len(s)-1] == 'Z' {
+		switch {
+		case strings.HasSuffix(s, "Z"):
 			layout += "Z"
+		case strings.HasSuffix(s, "+00:00"):
+			layout += "-07:00"
+		case strings.HasSuffix(s, "+0000"):
+			layout += "-0700"
 		}
 		slow, err := time.Parse(layout, s)
 		if err != nil || !slow.Truncate(time.Microsecond).Equal(quick) {

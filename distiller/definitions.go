@@ -1,9 +1,11 @@
 package distiller
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/seed71495667/winchester/internal/glob"
@@ -16,26 +18,43 @@ import (
 // concurrent use.
 type Definitions struct {
 	list     []*definition // in the order of the file; the last that matches applies
-	defaults []namedTrait  // the default traits
-	outline  *outline      // of all paths
+	defaults formatTraits
+	outline  *outline // of all paths
 }
 
 func newDefinitions() *Definitions {
 	out := &Definitions{outline: newOutline()}
-	for _, t := range defaultTraits {
-		p, err := compilePath(out.outline, t.paths...)
-		if err != nil {
-			panic(err)
+	for f, traits := range defaultTraits {
+		for _, t := range traits {
+			p, err := compilePath(out.outline, t.paths...)
+			if err != nil {
+				panic(err)
+			}
+			out.defaults[f] = append(out.defaults[f], namedTrait{t.name, &trait{path: p}})
 		}
-		out.defaults = append(out.defaults, namedTrait{t.name, &trait{path: p}})
 	}
 	return out
 }
 
 // definition is what is made of one kind of notification.
 type definition struct {
-	types  glob.Set
-	traits []namedTrait
+	types    glob.Set
+	becomes  rename
+	defaults formatTraits // those that it does not replace
+	traits   []namedTrait
+}
+
+// formatTraits are the default traits that notifications of each format have.
+type formatTraits [formats][]namedTrait
+
+// without leaves out what a definition has traits of its own for.
+func (f formatTraits) without(own map[string]bool) formatTraits {
+	for i, traits := range f {
+		if slices.ContainsFunc(traits, func(t namedTrait) bool { return own[t.name] }) {
+			f[i] = slices.DeleteFunc(slices.Clone(traits), func(t namedTrait) bool { return own[t.name] })
+		}
+	}
+	return f
 }
 
 type namedTrait struct {
@@ -67,17 +86,40 @@ func LoadFile(file string, plugins *Plugins) (*Definitions, error) {
 // 1 MiB and a hundred levels, and what aliases and merges make of it is
 // bounded too.
 func Load(file string, data []byte, plugins *Plugins) (*Definitions, error) {
+	return LoadSources(plugins, Source{File: file, Data: data})
+}
+
+// Source is a file of definitions, or one that comes with the package: see
+// Builtin.
+type Source struct {
+	File    string // its name, for errors
+	Data    []byte // YAML
+	plugins *Plugins
+}
+
+// LoadSources is Load for several files that make one list: what a later one
+// says of an event type counts before what an earlier one says.
+func LoadSources(plugins *Plugins, sources ...Source) (*Definitions, error) {
 	if plugins == nil {
 		plugins = NewPlugins()
 	}
-	d := yamlx.NewDecoder(file)
 	out := newDefinitions()
-	l := loader{plugins: plugins, out: out, traits: map[*yamlx.Node]*trait{}}
-	for _, v := range d.Parse(data).Items() {
-		out.list = append(out.list, l.definition(v))
+	var faults yamlx.Faults
+	for _, s := range sources {
+		d := yamlx.NewDecoder(s.File)
+		l := loader{plugins: plugins, out: out, traits: map[*yamlx.Node]*trait{}}
+		if s.plugins != nil { // a host may have another plugin of the same name
+			l.plugins = s.plugins
+		}
+		for _, v := range d.Parse(s.Data).Items() {
+			out.list = append(out.list, l.definition(v))
+		}
+		if found := (yamlx.Faults)(nil); errors.As(d.Err(), &found) {
+			faults = append(faults, found...)
+		}
 	}
-	if err := d.Err(); err != nil {
-		return nil, &definitionError{err}
+	if len(faults) > 0 {
+		return nil, &definitionError{faults}
 	}
 	return out, nil
 }
@@ -91,20 +133,32 @@ type loader struct {
 }
 
 func (l *loader) definition(v yamlx.Value) *definition {
-	m := v.Map("event_type", "traits")
-	out := &definition{types: glob.NewSet(m.Require("event_type").Texts())}
+	m := v.Map("event_type", "rename", "traits")
+	types := m.Require("event_type").Texts()
+	out := &definition{types: glob.NewSet(types)}
+	if r := m.Get("rename"); r.Exists() {
+		out.becomes = l.rename(types, r)
+	}
 	own := map[string]bool{}
 	traits := m.Require("traits")
 	for name := range traits.Entries() {
 		own[name] = true
 	}
-	for _, t := range l.out.defaults {
-		if !own[t.name] {
-			out.traits = append(out.traits, t)
-		}
-	}
+	out.defaults = l.out.defaults.without(own)
 	for name, tv := range traits.Entries() {
 		out.traits = append(out.traits, namedTrait{name, l.trait(tv)})
+	}
+	return out
+}
+
+func (l *loader) rename(types []string, v yamlx.Value) rename {
+	to := v.Text()
+	if _, isText := v.Node().Value.(string); !isText {
+		return rename{} // Text has said so
+	}
+	out, err := newRename(types, to)
+	if err != nil {
+		v.Faultf("%v", err)
 	}
 	return out
 }

@@ -34,7 +34,7 @@ func TestLoadFaults(t *testing.T) {
 		{"path in quotes", "- event_type: a\n  traits:\n    x:\n      fields: ['é', 'a b']\n", "" +
 			"f.yaml:4:17: [0].traits.x.fields[0]: in the field path \"é\": unexpected character 'é'; a field name that has it must be in quotes\n" +
 			"f.yaml:4:24: [0].traits.x.fields[1]: in the field path \"a b\": unexpected \"b\""},
-		{"plugin", "- event_type: a\n  traits: {x: {fields: a, plugin: spilt}}\n", `f.yaml:2:35: [0].traits.x.plugin: there is no plugin "spilt" (did you mean "split"?), only bitfield, split`},
+		{"plugin", "- event_type: a\n  traits: {x: {fields: a, plugin: spilt}}\n", `f.yaml:2:35: [0].traits.x.plugin: there is no plugin "spilt" (did you mean "split"?), only bitfield, split, sum`},
 		{"plugin without a name", "- event_type: a\n  traits: {x: {fields: a, plugin: {params: {}}}}\n", "f.yaml:2:35: [0].traits.x.plugin: name is missing\n" +
 			`f.yaml:2:36: [0].traits.x.plugin: unknown key "params" (did you mean "parameters"?)`},
 		{"plugin parameters", "- event_type: a\n  traits: {x: {fields: a, plugin: {name: split, parameters: [1]}}}\n", "f.yaml:2:61: [0].traits.x.plugin.parameters: expected a map, found a list"},
@@ -171,6 +171,7 @@ func FuzzDefinitions(f *testing.F) {
 	f.Add([]byte(simple))
 	f.Add([]byte("- event_type: ['!a', '*']\n  traits:\n    x: {fields: [a.b, \"c['d']\"], type: int, plugin: {name: split, parameters: {separator: '-', segment: -1}}}\n"))
 	f.Add([]byte("- {event_type: a, traits: &a {x: {fields: a, plugin: {name: bitfield, parameters: {flags: [{path: a, bit: 1, value: x}]}}}}}\n- {event_type: b, traits: {<<: *a}}\n"))
+	f.Add([]byte("- {event_type: 'a.*.b', rename: 'c.*', traits: {n: {fields: [a, b], type: int, plugin: sum}}}\n- {event_type: x, rename: y, traits: {}}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		definitions, err := distiller.Load("f.yaml", data, nil)
 		if err != nil {
@@ -184,6 +185,7 @@ func FuzzDefinitions(f *testing.F) {
 			t.Fatal(err)
 		}
 		_, _ = d.Distill([]byte(novaNotification))
+		_, _ = d.Distill([]byte(`{"event_type":"a.x.b","message_id":"m","payload":{}}`))
 		_, _ = d.Distill([]byte(`{"event_type":"a","message_id":"m","payload":{"l":[1,{"x":null}],"s":"é"},"_context":{"a":1}}`))
 	})
 }

@@ -1,6 +1,7 @@
 package distiller
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,6 +16,10 @@ import (
 // bytes: 1 MiB, far more than any service sends.
 const DefaultMaxSize = 1 << 20
 
+// DefaultMaxBatch is how many notifications a batch may have by default. They
+// become one transaction.
+const DefaultMaxBatch = 10_000
+
 // Config is what a Distiller is made of.
 type Config struct {
 	// Definitions say what becomes an event. Default: none, so that everything
@@ -27,8 +32,12 @@ type Config struct {
 	// concurrent use. Default: time.Now.
 	Now func() time.Time
 	// MaxSize is the largest notification that is accepted, in bytes of JSON,
-	// and 2 GiB at most. Default: DefaultMaxSize.
+	// and 2 GiB at most. Of a batch, it is the size of the whole. Default:
+	// DefaultMaxSize.
 	MaxSize int
+	// MaxBatch is how many notifications a batch may have. Default:
+	// DefaultMaxBatch.
+	MaxBatch int
 }
 
 // Distiller turns notifications into events. It implements
@@ -38,6 +47,7 @@ type Distiller struct {
 	outline     *outline      // of their paths
 	now         func() time.Time
 	maxSize     int
+	maxBatch    int
 	states      sync.Pool // of *state
 }
 
@@ -46,12 +56,12 @@ func New(c Config) (*Distiller, error) {
 	if c.MaxSize < 0 {
 		return nil, fmt.Errorf("distiller: Config.MaxSize is %d", c.MaxSize)
 	}
-	d := &Distiller{now: c.Now, maxSize: c.MaxSize}
+	if c.MaxBatch < 0 {
+		return nil, fmt.Errorf("distiller: Config.MaxBatch is %d", c.MaxBatch)
+	}
+	d := &Distiller{now: c.Now, maxSize: cmp.Or(c.MaxSize, DefaultMaxSize), maxBatch: cmp.Or(c.MaxBatch, DefaultMaxBatch)}
 	if d.now == nil {
 		d.now = time.Now
-	}
-	if d.maxSize == 0 {
-		d.maxSize = DefaultMaxSize
 	}
 	if c.Definitions == nil || c.Definitions.outline == nil {
 		c.Definitions = newDefinitions()
@@ -61,7 +71,7 @@ func New(c Config) (*Distiller, error) {
 		d.definitions = append(d.definitions, c.Definitions.list[i])
 	}
 	if c.CatchAll {
-		d.definitions = append(d.definitions, &definition{types: glob.NewSet(nil), traits: c.Definitions.defaults})
+		d.definitions = append(d.definitions, &definition{types: glob.NewSet(nil), defaults: c.Definitions.defaults})
 	}
 	return d, nil
 }
@@ -129,11 +139,29 @@ func (d *Distiller) condense(s *state, body []byte, c Condenser) error {
 	if err != nil {
 		return s.refuse(ErrMalformed, err)
 	}
-	c.AddEnvelopeInfo(s.kind.eventType, s.id, when)
-	traits := s.kind.definition.traits
-	if c, ok := c.(*EventCondenser); ok {
-		c.expected = len(traits)
+	c.AddEnvelopeInfo(s.kind.becomes, s.id, when)
+	defaults, traits := s.kind.definition.defaults[s.format], s.kind.definition.traits
+	own, _ := c.(*EventCondenser)
+	if own != nil {
+		own.expected = cmp.Or(s.kind.found, min(len(defaults)+len(traits), 16))
 	}
+	if err := s.addTraits(c, defaults); err != nil {
+		return err
+	}
+	if err := s.addTraits(c, traits); err != nil {
+		return err
+	}
+	if err := c.Validate(); err != nil {
+		return s.refuse(winchester.ErrInvalidEvent, &Error{Reason: err})
+	}
+	if own != nil {
+		s.kind.found = len(own.event.Traits)
+	}
+	return nil
+}
+
+// addTraits returns error, not *Error: a nil one of that type is no nil error.
+func (s *state) addTraits(c Condenser, traits []namedTrait) error {
 	for i := range traits {
 		t := &traits[i]
 		v, err := t.extract(s)
@@ -145,9 +173,6 @@ func (d *Distiller) condense(s *state, body []byte, c Condenser) error {
 			c.AddTrait(t.name, t.typ, v)
 		}
 	}
-	if err := c.Validate(); err != nil {
-		return s.refuse(winchester.ErrInvalidEvent, &Error{Reason: err})
-	}
 	return nil
 }
 
@@ -155,12 +180,15 @@ func (d *Distiller) condense(s *state, body []byte, c Condenser) error {
 // context where there is no such key, or now if it is empty. That a timestamp
 // of null does not give way to the context's is the original's behaviour.
 func (d *Distiller) when(s *state) (time.Time, *Error) {
-	path, v := "timestamp", s.slots[placeTimestamp]
-	if v == 0 {
-		path, v = "_context_timestamp", s.field(root, "_context_timestamp")
-	}
-	if v == 0 {
-		v = s.field(s.field(root, contextKey), "timestamp")
+	path, v := s.atName, s.at
+	if path == "" {
+		path, v = "timestamp", s.slots[placeTimestamp]
+		if v == 0 {
+			path, v = "_context_timestamp", s.field(root, "_context_timestamp")
+		}
+		if v == 0 {
+			v = s.field(s.field(root, contextKey), "timestamp")
+		}
 	}
 	if s.empty(v) {
 		return d.now().UTC().Truncate(time.Microsecond), nil

@@ -100,15 +100,15 @@ func TestDistillErrors(t *testing.T) {
 		{"NaN", `{"event_type":"a.b","message_id":"m","x":NaN}`, distiller.ErrMalformed, "malformed notification: it is not JSON: "},
 		{"raw newline", "{\"event_type\":\"a\n\"}", distiller.ErrMalformed, "malformed notification: it is not JSON: "},
 		{"not UTF-8", "{\"event_type\":\"a.\xff\",\"message_id\":\"m\"}", distiller.ErrMalformed, "malformed notification: it is not valid UTF-8"},
-		{"a list", "[" + good + "]", distiller.ErrMalformed, "malformed notification: expected a JSON object, found a list"},
+		{"a list", "[" + good + "]", distiller.ErrMalformed, "malformed notification: expected a JSON object, found a list: batches do not nest"},
 		{"null", "null", distiller.ErrMalformed, "malformed notification: expected a JSON object, found null"},
 		{"a text", `"x"`, distiller.ErrMalformed, "malformed notification: expected a JSON object, found a text"},
 		{"too large", `{"x":"` + strings.Repeat("x", 2000) + `"}`, distiller.ErrMalformed, "malformed notification: it has 2008 bytes, at most 2000 are allowed"},
 		{"too deep", strings.Repeat("[", 600) + strings.Repeat("]", 600), distiller.ErrMalformed, "malformed notification: it is not JSON: at byte 301: it is nested deeper than 300 levels"},
 
-		{"nothing known", `{"specversion":"1.0","id":"A-1","source":"/shop"}`, distiller.ErrUnknownFormat, `unknown notification format: neither event_type nor oslo.message among its keys: "specversion", "id", "source"`},
-		{"nothing at all", `{}`, distiller.ErrUnknownFormat, `unknown notification format: neither event_type nor oslo.message among its keys: there are none`},
-		{"many keys", `{` + strings.Repeat(`"x":1,`, 24) + `"y":2}`, distiller.ErrUnknownFormat, `unknown notification format: neither event_type nor oslo.message among its keys: ` + strings.Repeat(`"x", `, 20) + `and 5 more`},
+		{"nothing known", `{"spec":"1.0","id":"A-1","source":"/shop"}`, distiller.ErrUnknownFormat, `unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: "spec", "id", "source"`},
+		{"nothing at all", `{}`, distiller.ErrUnknownFormat, `unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: there are none`},
+		{"many keys", `{` + strings.Repeat(`"x":1,`, 24) + `"y":2}`, distiller.ErrUnknownFormat, `unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: ` + strings.Repeat(`"x", `, 20) + `and 5 more`},
 		{"no event type", `{"message_id":"m"}`, distiller.ErrMalformed, "malformed notification: (none) m: event_type is missing"},
 		{"no message id", `{"event_type":"a.b"}`, distiller.ErrMalformed, "malformed notification: a.b (none): message_id is missing"},
 		{"both wrong", `{"event_type":5,"message_id":[]}`, distiller.ErrMalformed, "malformed notification: event_type: expected a text, found a number\nmessage_id: expected a text, found a list"},
@@ -125,7 +125,7 @@ func TestDistillErrors(t *testing.T) {
 		{"envelope object", `{"oslo.version":"2.0","oslo.message":` + good + `}`, distiller.ErrMalformed, "malformed notification: oslo.message: expected a text of JSON, found an object"},
 		{"envelope of no JSON", envelope("2.0", "hello"), distiller.ErrMalformed, "malformed notification: oslo.message: it is not JSON: "},
 		{"envelope of an envelope", envelope("2.0", envelope("2.0", good)), distiller.ErrMalformed, "malformed notification: oslo.message: an envelope in an envelope"},
-		{"envelope of nothing known", envelope("2.0", `{"a":1}`), distiller.ErrUnknownFormat, `unknown notification format: neither event_type nor oslo.message among its keys: "a"`},
+		{"envelope of nothing known", envelope("2.0", `{"a":1}`), distiller.ErrUnknownFormat, `unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: "a"`},
 
 		{"dropped", `{"event_type":"b.b","message_id":"m","payload":{"n":"x"}}`, winchester.ErrDropped, "dropped: b.b m"},
 		{"no traits", `{"event_type":"a.b","message_id":"m"}`, winchester.ErrInvalidEvent, "invalid event: a.b m: it has no traits"},
@@ -171,7 +171,7 @@ func TestDistillMapErrors(t *testing.T) {
 		body map[string]any
 		want string
 	}{
-		{"nil", nil, "unknown notification format: neither event_type nor oslo.message among its keys: there are none"},
+		{"nil", nil, "unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: there are none"},
 		{"a function", map[string]any{"payload": map[string]any{"f": []any{func() {}}}}, "malformed notification: payload: f: [0]: json: unsupported type: func()"},
 		{"NaN", map[string]any{"x": math.NaN()}, "malformed notification: x: NaN is not JSON"},
 		{"contains itself", self, "malformed notification: message_id"},

@@ -1,6 +1,7 @@
 package distiller
 
 import (
+	"bytes"
 	"errors"
 	"iter"
 )
@@ -112,6 +113,51 @@ func (d *document) field(v ref, key string) ref {
 		}
 	}
 	return 0
+}
+
+// member is field, but what the object has not itself it may have in a wrapper:
+// see isWrapper.
+func (d *document) member(v ref, key string) ref {
+	for v != 0 && d.form(v) == formObject {
+		if found := d.field(v, key); found != 0 {
+			return found
+		}
+		v = d.wrapped(v)
+	}
+	return 0
+}
+
+// wrapped is the object in which a versioned object of OpenStack has its
+// fields: see isWrapper. 0 is none.
+func (d *document) wrapped(v ref) ref {
+	wrapper := ref(0)
+	for key := range d.members(v) {
+		if isWrapper(d.bytes(key)) {
+			wrapper = d.wrapper(wrapper, key)
+		}
+	}
+	if wrapper == 0 {
+		return 0
+	}
+	return wrapper + 1
+}
+
+// wrapper chooses between two keys of wrappers, of which the first may be 0.
+// There is never more than one, but if there is, the order in which they are
+// written must make no difference.
+func (d *document) wrapper(chosen, key ref) ref {
+	if d.form(key+1) != formObject || chosen != 0 && bytes.Compare(d.bytes(chosen), d.bytes(key)) <= 0 {
+		return chosen
+	}
+	return key
+}
+
+// isWrapper tells of nova_object.data and its like. A versioned object of
+// OpenStack (oslo.versionedobjects) is sent as an object of four keys, of which
+// this has the fields, and the others tell its name and version.
+func isWrapper(key []byte) bool {
+	const suffix = "_object.data"
+	return len(key) > len(suffix) && key[len(key)-1] == 'a' && string(key[len(key)-len(suffix):]) == suffix
 }
 
 // item is one item of a list, which it must have.

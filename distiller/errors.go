@@ -15,8 +15,8 @@ var (
 	// ErrMalformed: it is not JSON, lacks a part that every notification has,
 	// has one of the wrong type, or is beyond a limit.
 	ErrMalformed = errors.New("malformed notification")
-	// ErrUnknownFormat: it is JSON, but nothing in it looks like a
-	// notification. The text names the keys that it has instead.
+	// ErrUnknownFormat: it is JSON, but nothing in it looks like a notification
+	// of any format. The text names the keys, or headers, that it has instead.
 	ErrUnknownFormat = errors.New("unknown notification format")
 	// ErrTrait: a trait cannot be made of what the notification has. One such
 	// trait refuses the whole notification, as half an event would be filed as
@@ -25,7 +25,7 @@ var (
 )
 
 // Error is why a notification did not become an event. All errors of Distill,
-// DistillMap, Condense and CondenseMap are of this type.
+// DistillMap, Condense, CondenseMap, Split and CloudEvent are of this type.
 type Error struct {
 	// Kind is ErrMalformed, ErrUnknownFormat, ErrTrait, or
 	// winchester.ErrDropped or winchester.ErrInvalidEvent.

@@ -99,7 +99,7 @@ func ExampleError() {
 	// true false false
 	// dropped: stock.low 18
 	// false true false
-	// unknown notification format: neither event_type nor oslo.message among its keys: "id", "kind"
+	// unknown notification format: no event_type, oslo.message, specversion, CADF typeURI or detail-type among its keys: "id", "kind"
 	// false false true
 }
 
@@ -167,4 +167,57 @@ func ExampleDistiller_Condense() {
 	fmt.Println(c.Map(), err)
 	// Output:
 	// map[event_type:a message_id:1 service:host1 when:2026-05-08 20:23:48 +0000 UTC] <nil>
+}
+
+// The definitions that come with the package make one set of events of both of
+// Nova's formats. What a later source says of an event type counts first.
+func ExampleBuiltin() {
+	sources, err := distiller.Builtin("nova")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	own := distiller.Source{File: "own.yaml", Data: []byte("- {event_type: order.*, traits: {order: {fields: payload.order_id}}}")}
+	definitions, err := distiller.LoadSources(nil, append(sources, own)...)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	d, err := distiller.New(distiller.Config{Definitions: definitions})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, body := range []string{
+		`{"message_id": "1", "event_type": "compute.instance.exists", "publisher_id": "compute.c1", "payload": {"instance_id": "178b", "memory_mb": 512}}`,
+		`{"message_id": "2", "event_type": "instance.exists", "publisher_id": "nova-compute:c1", "payload": {"nova_object.name": "InstanceExistsPayload",
+			"nova_object.data": {"uuid": "178b", "flavor": {"nova_object.name": "FlavorPayload", "nova_object.data": {"memory_mb": 512}}}}}`,
+	} {
+		event, err := d.Distill([]byte(body))
+		fmt.Println(event.EventType, event.Traits["instance_id"], event.Traits["memory_mb"], event.Traits["host"], err)
+	}
+	// Output:
+	// compute.instance.exists 178b 512 c1 <nil>
+	// compute.instance.exists 178b 512 c1 <nil>
+}
+
+// A CloudEvent over HTTP, in binary mode.
+func ExampleDistiller_CloudEvent() {
+	d, err := distiller.New(distiller.Config{CatchAll: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	body, err := d.CloudEvent(map[string]string{
+		"Content-Type": "application/json", "Ce-Specversion": "1.0", "Ce-Id": "A-1", "Ce-Source": "/shop/eu",
+		"Ce-Type": "order.placed", "Ce-Time": "2026-04-05T17:31:00Z", "Ce-Subject": "order%2017",
+	}, []byte(`{"amount": 12.5}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	event, err := d.Distill(body)
+	fmt.Printf("%q %s %s %v\n", event.MessageID, event.EventType, event.Traits["subject"], err)
+	// Output:
+	// "/shop/eu A-1" order.placed order 17 <nil>
 }

@@ -47,7 +47,7 @@ var isoTime = regexp.MustCompile(`^([0-9]{4})` +
 	`(?:Z|([-+])([0-9]{2}):?([0-9]{2})?)?)?)?)?$`)
 
 // commonTime reads "2006-01-02T15:04:05", or with a space, and with a fraction
-// and "Z": what nearly all notifications have.
+// and a zone of UTC: what nearly all notifications have.
 func commonTime(s []byte) (time.Time, bool) {
 	const shape = "0000-00-00T00:00:00"
 	if len(s) < len(shape) {
@@ -69,10 +69,7 @@ func commonTime(s []byte) (time.Time, bool) {
 			}
 		}
 	}
-	fraction := s[len(shape):]
-	if n := len(fraction); n > 0 && fraction[n-1] == 'Z' {
-		fraction = fraction[:n-1]
-	}
+	fraction := cutUTC(s[len(shape):])
 	if len(fraction) > 0 {
 		if fraction[0] != '.' || len(fraction) == 1 {
 			return time.Time{}, false
@@ -87,6 +84,16 @@ func commonTime(s []byte) (time.Time, bool) {
 	two := func(i int) int { return int(s[i]-'0')*10 + int(s[i+1]-'0') }
 	t, err := newTime(two(0)*100+two(2), two(5), two(8), two(11), two(14), two(17), string(fraction), 0)
 	return t, err == nil
+}
+
+// cutUTC takes the zone off the end of a time, if there is one and it is UTC.
+func cutUTC(s []byte) []byte {
+	for _, zone := range []string{"Z", "+00:00", "+0000"} {
+		if n := len(s) - len(zone); n >= 0 && string(s[n:]) == zone {
+			return s[:n]
+		}
+	}
+	return s
 }
 
 // newTime makes a time of fields that may be out of range; offset is that of

@@ -28,7 +28,11 @@ func (d *Distiller) scan(s *state, to *document, body []byte) *Error {
 	if err := to.scan(body); err != nil {
 		return malformedf("%w", err)
 	}
-	if to.form(root) != formObject {
+	switch to.form(root) {
+	case formObject:
+	case formList:
+		return malformedf("expected a JSON object, found a list: batches do not nest")
+	default:
 		return malformedf("expected a JSON object, found %s", to.describe(root))
 	}
 	s.document, s.slots = to, d.outline.locate(to, s.slots)
@@ -62,16 +66,12 @@ func (d *Distiller) open(s *state, version, message ref) *Error {
 	return nil
 }
 
-// identify finds the event type, with its definition, and the message id. An
-// id that is a number is taken as text; one that is null is found missing
+// notification finds the event type, with its definition, and the message id.
+// An id that is a number is taken as text; one that is null is found missing
 // later, with all else that is missing.
-func (d *Distiller) identify(s *state) *Error {
+func (d *Distiller) notification(s *state) *Error {
 	eventType, id := s.slots[placeEventType], s.slots[placeMessageID]
-	if eventType == 0 && id == 0 {
-		return &Error{Kind: ErrUnknownFormat, Reason: fmt.Errorf("neither event_type nor oslo.message among its keys: %s", s.keys())}
-	}
 	var faults []error
-	s.kind = &noKind
 	switch {
 	case eventType == 0:
 		faults = append(faults, errors.New("event_type is missing"))
@@ -93,6 +93,9 @@ func (d *Distiller) identify(s *state) *Error {
 	if len(faults) > 0 {
 		return s.refuse(ErrMalformed, &Error{Reason: errors.Join(faults...)})
 	}
+	if s.isCADF(s.slots[placePayloadTypeURI]) {
+		s.format = formatCADF
+	}
 	return nil
 }
 
@@ -103,9 +106,10 @@ func (d *Distiller) kindOf(s *state, eventType []byte) *eventKind {
 		return k
 	}
 	k := &eventKind{eventType: string(eventType)}
+	k.becomes = k.eventType
 	for _, def := range d.definitions {
 		if def.types.Match(k.eventType) {
-			k.definition = def
+			k.definition, k.becomes = def, def.becomes.apply(k.eventType)
 			break
 		}
 	}

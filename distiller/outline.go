@@ -21,12 +21,44 @@ const (
 	placeTimestamp
 	placeOsloVersion
 	placeOsloMessage
+
+	placePayload
+	placePayloadTypeURI
+
+	placeSpecVersion
+	placeID
+	placeSource
+	placeType
+	placeTime
+	placeSubject
+	placeContentType
+	placeDataSchema
+	placeData
+	placeDataBase64
+
+	placeTypeURI
+	placeEventTime
+	placeAction
+	placeCADFEventType
+	placeOutcome
+
+	placeDetailType
+	placeDetail
 )
+
+// fixedPlaces are the ways to the places above, in that order.
+var fixedPlaces = [][]string{
+	{"event_type"}, {"message_id"}, {"timestamp"}, {"oslo.version"}, {"oslo.message"},
+	{payloadKey}, {payloadKey, "typeURI"},
+	{"specversion"}, {"id"}, {"source"}, {"type"}, {"time"}, {"subject"}, {"datacontenttype"}, {"dataschema"}, {"data"}, {"data_base64"},
+	{"typeURI"}, {"eventTime"}, {"action"}, {"eventType"}, {"outcome"},
+	{"detail-type"}, {"detail"},
+}
 
 func newOutline() *outline {
 	o := &outline{places: make([]place, 1)}
-	for _, name := range []string{"event_type", "message_id", "timestamp", "oslo.version", "oslo.message"} {
-		o.place(name)
+	for _, names := range fixedPlaces {
+		o.place(names...)
 	}
 	return o
 }
@@ -60,9 +92,13 @@ func (o *outline) locate(d *document, slots []ref) []ref {
 }
 
 func (o *outline) descend(d *document, v ref, at int32, slots []ref) {
-	branches := &o.places[at].branches
+	branches, wrapper := &o.places[at].branches, ref(0)
 	for key, value := range d.members(v) {
-		to := branches.find(d.bytes(key))
+		name := d.bytes(key)
+		if isWrapper(name) {
+			wrapper = d.wrapper(wrapper, key)
+		}
+		to := branches.find(name)
 		if to == 0 || slots[to] != 0 { // where a key comes twice, the first counts
 			continue
 		}
@@ -71,6 +107,15 @@ func (o *outline) descend(d *document, v ref, at int32, slots []ref) {
 			o.descend(d, value, to, slots)
 		}
 	}
+	if wrapper != 0 && v != root { // last: what the object has itself counts first
+		o.descend(d, wrapper+1, at, slots)
+	}
+}
+
+// locatePayload lets an object stand for the payload that it is not in.
+func (o *outline) locatePayload(d *document, v ref, slots []ref) {
+	slots[placePayload] = v
+	o.descend(d, v, placePayload, slots)
 }
 
 // table finds branches by name. It is a hash table with little in it: nearly

@@ -105,7 +105,10 @@ func (n *node) fallible() bool {
 	return n.left.fallible() || n.right.fallible()
 }
 
-const contextKey = "_context"
+const (
+	contextKey = "_context"
+	payloadKey = "payload"
+)
 
 func newLookup(o *outline, steps []step) *lookup {
 	parts := make([]string, len(steps))
@@ -231,7 +234,7 @@ func (l *lookup) find(s *state) (ref, error) {
 		}
 		st := &l.steps[i]
 		if !st.indexed {
-			v = s.field(v, st.key)
+			v = s.member(v, st.key)
 			continue
 		}
 		var err error

@@ -14,6 +14,9 @@ type match struct {
 	// context stands for the object "_context" where the notification has its
 	// fields flat; the value is 0 then.
 	context bool
+	// literal: of this value, names see what was sent, not what a wrapper has;
+	// ".." comes to that by itself.
+	literal bool
 }
 
 func (m *match) path() string {
@@ -150,6 +153,7 @@ func (s *state) intersect(n *node, m *match, left, out []*match) ([]*match, erro
 
 // descend is "..": what n leads to from m, and then from all that is in m.
 func (s *state) descend(n *node, m *match, out []*match) ([]*match, error) {
+	m.literal = true
 	out, err := s.find(n, m, out)
 	if err != nil {
 		return nil, err
@@ -204,11 +208,19 @@ func (s *state) fields(n *node, m *match, out []*match) ([]*match, error) {
 	}
 	for _, name := range n.names {
 		v := s.field(m.value, name)
-		if v == 0 && m.up == nil {
+		switch {
+		case v != 0:
+		case m.up != nil:
+			if !m.literal {
+				v = s.member(m.value, name)
+			}
+		case name == payloadKey:
+			v = s.slots[placePayload]
+		case name == contextKey:
+			out = append(out, &match{up: m, step: step{key: name}, context: true})
+		default:
 			if nested, ok := strings.CutPrefix(name, contextKey+"_"); ok {
 				v = s.field(s.field(m.value, contextKey), nested)
-			} else if name == contextKey {
-				out = append(out, &match{up: m, step: step{key: name}, context: true})
 			}
 		}
 		if v == 0 {

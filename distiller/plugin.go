@@ -53,11 +53,11 @@ type Plugins struct {
 	own       map[string]bool // not one of the built-in ones
 }
 
-// NewPlugins returns a registry that has the built-in plugins, split and
-// bitfield.
+// NewPlugins returns a registry that has the built-in plugins: bitfield,
+// split and sum.
 func NewPlugins() *Plugins {
 	return &Plugins{
-		factories: map[string]PluginFactory{"split": newSplit, "bitfield": newBitfield},
+		factories: map[string]PluginFactory{"split": newSplit, "bitfield": newBitfield, "sum": newSum},
 		own:       map[string]bool{},
 	}
 }

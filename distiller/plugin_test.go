@@ -26,7 +26,7 @@ func TestRegister(t *testing.T) {
 			t.Errorf("%q is registered", name)
 		}
 	}
-	if got := fmt.Sprint(p.Names()); got != "[bitfield mine split]" {
+	if got := fmt.Sprint(p.Names()); got != "[bitfield mine split sum]" {
 		t.Errorf("got %s", got)
 	}
 	defer func() {

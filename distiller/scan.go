@@ -26,10 +26,12 @@ func (d *document) scan(text []byte) error {
 		return errUTF8
 	}
 	if err != nil {
-		return fmt.Errorf("it is not JSON: %w", err)
+		return notJSON(err)
 	}
 	return nil
 }
+
+func notJSON(err error) error { return fmt.Errorf("it is not JSON: %w", err) }
 
 // unexpected is the error for the byte there. Bytes are counted from 1.
 func (d *document) unexpected(at int, expected string) error {

@@ -7,10 +7,14 @@ type state struct {
 	outer, inner document // what came, and what its envelope held, if there was one
 	slots        []ref    // where the document has the places of the outline
 
-	kind *eventKind
-	id   string
+	format format
+	kind   *eventKind
+	id     string
+	at     ref // its time, in formats other than notifications
+	atName string
 
 	encoder encoder // for one that was decoded already
+	scratch []byte  // for what is put together
 	visits  int     // see maxVisits
 	found   []found
 	matches []Match
@@ -21,8 +25,10 @@ type state struct {
 
 // eventKind is what there is to know of an event type.
 type eventKind struct {
-	eventType  string
+	eventType  string      // of the notification
+	becomes    string      // that of the event
 	definition *definition // nil: dropped
+	found      int         // how many traits the last one had: the next one has about as many
 }
 
 var noKind eventKind
@@ -52,5 +58,6 @@ func (d *Distiller) release(s *state, size int) {
 	}
 	s.document, s.outer.text, s.inner.text = nil, nil, nil
 	s.kind, s.id, s.visits = nil, "", 0
+	s.format, s.at, s.atName = 0, 0, ""
 	d.states.Put(s)
 }

@@ -9,17 +9,6 @@ type trait struct {
 	plugin TraitPlugin
 }
 
-// defaultTraits are in every event whose definition has none of that name.
-var defaultTraits = []struct {
-	name  string
-	paths []string
-}{
-	{"request_id", []string{"_context_request_id"}},
-	{"service", []string{"publisher_id"}},
-	// The original knew the first two; services now send the third.
-	{"tenant_id", []string{"payload.tenant_id", "_context_tenant", "_context_project_id"}},
-}
-
 // extract returns the trait's value; nil means that there is none.
 func (t *trait) extract(s *state) (any, *Error) {
 	if t.plugin != nil {
