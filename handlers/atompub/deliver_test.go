@@ -354,7 +354,7 @@ func TestSecrets(t *testing.T) {
 		return n == 2
 	}
 	r := f.authenticated(t)
-	r.params.URL = strings.Replace(r.params.URL, "http://", "http://basic:"+key+"@", 1) + "?token=" + key
+	r.params.URL = strings.Replace(r.params.URL, "http://", "http://basic:p4ss-that-nobody-may-see@", 1) + "?token=another-that-nobody-may-see"
 	var log bytes.Buffer
 	r.env.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var all []string
