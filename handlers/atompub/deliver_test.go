@@ -162,7 +162,7 @@ func TestPatience(t *testing.T) {
 func TestWaitsGrow(t *testing.T) {
 	t.Parallel()
 	f := newFeed(t)
-	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, _ int) bool { w.WriteHeader(500); return true })
+	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, _ int) bool { w.WriteHeader(http.StatusInternalServerError); return true })
 	r := f.run(t)
 	r.params.WaitInterval, r.params.MaxWait = 20*time.Second, 50*time.Second
 	for _, want := range []time.Duration{20 * time.Second, 40 * time.Second, 50 * time.Second, 50 * time.Second} {
@@ -227,7 +227,7 @@ func TestOnePoisonedEntry(t *testing.T) {
 	f := newFeed(t)
 	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n == 1 {
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 		}
 		return n == 1
 	})
@@ -245,7 +245,7 @@ func TestPartialDelivery(t *testing.T) {
 	f := newFeed(t)
 	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, n int) bool {
 		if n == 3 {
-			w.WriteHeader(503)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		return n == 3
 	})
@@ -331,11 +331,11 @@ func TestSecrets(t *testing.T) {
 	f.misbehaves(func(w http.ResponseWriter, r *http.Request, n int) bool {
 		switch n {
 		case 2: // a gateway's page that shows the request
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, r.Header, key)
 		case 3:
 			w.Header().Set("Location", "https://"+key+"@h/"+"?"+r.Header.Get("X-Auth-Token"))
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 		case 4:
 			conn, _, _ := w.(http.Hijacker).Hijack()
 			fmt.Fprintf(conn, "%s %s\r\n\r\n", r.Header.Get("X-Auth-Token"), key)
@@ -348,7 +348,7 @@ func TestSecrets(t *testing.T) {
 	})
 	f.authenticate = func(w http.ResponseWriter, n int) bool {
 		if n == 2 {
-			w.WriteHeader(403)
+			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, key)
 		}
 		return n == 2
