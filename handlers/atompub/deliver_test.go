@@ -162,7 +162,10 @@ func TestPatience(t *testing.T) {
 func TestWaitsGrow(t *testing.T) {
 	t.Parallel()
 	f := newFeed(t)
-	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, _ int) bool { w.WriteHeader(http.StatusInternalServerError); return true })
+	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.WriteHeader(http.StatusInternalServerError)
+		return true
+	})
 	r := f.run(t)
 	r.params.WaitInterval, r.params.MaxWait = 20*time.Second, 50*time.Second
 	for _, want := range []time.Duration{20 * time.Second, 40 * time.Second, 50 * time.Second, 50 * time.Second} {

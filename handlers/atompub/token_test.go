@@ -56,7 +56,10 @@ func TestStormOf401(t *testing.T) {
 func TestUselessTokens(t *testing.T) {
 	t.Parallel()
 	f := newFeed(t)
-	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, _ int) bool { w.WriteHeader(http.StatusUnauthorized); return true })
+	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, _ int) bool {
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
 	r := f.authenticated(t)
 	snoozed(t, r.commit("1"), 30*time.Second)
 	posts, asked, _ := f.counts()
@@ -73,9 +76,12 @@ func TestNoToken(t *testing.T) {
 		wait   time.Duration
 		text   string
 	}{
-		"401":               {func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }, 30 * time.Second, "/tokens says 401 Unauthorized"},
-		"403":               {func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, 30 * time.Second, "/tokens says 403 Forbidden"},
-		"Retry-After":       {func(w http.ResponseWriter) { w.Header().Set("Retry-After", "600"); w.WriteHeader(http.StatusRequestEntityTooLarge) }, 10 * time.Minute, "413"},
+		"401": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusUnauthorized) }, 30 * time.Second, "/tokens says 401 Unauthorized"},
+		"403": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, 30 * time.Second, "/tokens says 403 Forbidden"},
+		"Retry-After": {func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "600")
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		}, 10 * time.Minute, "413"},
 		"not JSON":          {func(w http.ResponseWriter) { fmt.Fprint(w, "<html>welcome") }, 30 * time.Second, "gave no token in access.token.id"},
 		"no token":          {func(w http.ResponseWriter) { fmt.Fprint(w, `{"access": {}}`) }, 30 * time.Second, "gave no token"},
 		"a token to inject": {func(w http.ResponseWriter) { fmt.Fprint(w, `{"access": {"token": {"id": "x\r\nX-Admin: 1"}}}`) }, 30 * time.Second, "gave no token"},
