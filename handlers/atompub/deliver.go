@@ -54,21 +54,29 @@ func (h *Handler) publish(ctx context.Context, e winchester.Event) error {
 		h.log().DebugContext(ctx, "The server has failed; it is left alone for a while", "url", place(h.params.URL), "wait", wait)
 		return fmt.Errorf("%s has failed others: %w", place(h.params.URL), winchester.Snooze(wait))
 	}
-	answer, err := h.deliver(ctx, body)
-	left := h.server.gate.leave(h.clock().Now(), pace, err)
+	status, closed, err := h.try(ctx, body, pace)
 	if err == nil {
 		h.server.delivered.add(h.env.IdempotencyKey, sum)
-		h.log().DebugContext(ctx, fmt.Sprintf("Sent %s event. Status %d", e.EventType, answer), "message_id", e.MessageID)
+		h.log().DebugContext(ctx, fmt.Sprintf("Sent %s event. Status %d", e.EventType, status), "message_id", e.MessageID)
 		return nil
 	}
 	f := (*failure)(nil)
 	if !errors.As(err, &f) {
 		return err
 	}
-	wait := max(pace.wait(h.env.Snoozes+1), f.after, left)
+	wait := max(pace.wait(h.env.Snoozes+1), f.after, closed)
 	h.log().WarnContext(ctx, "Atom entry not delivered; it will be tried again", "message_id", e.MessageID,
 		"event_type", e.EventType, "url", place(h.params.URL), "wait", wait, "err", f)
 	return fmt.Errorf("%s: %w: %w", place(h.params.URL), f, winchester.Snooze(wait))
+}
+
+// try delivers an entry and leaves the gate, also should the host's client
+// panic. closed is how long the gate is.
+func (h *Handler) try(ctx context.Context, entry []byte, p pace) (status int, closed time.Duration, err error) {
+	err = errors.New("the client panicked")
+	defer func() { closed = h.server.gate.leave(h.clock().Now(), p, err) }()
+	status, err = h.deliver(ctx, entry)
+	return status, 0, err
 }
 
 // deliver POSTs an entry, with a new token if the server no longer takes the one
@@ -97,7 +105,11 @@ func (h *Handler) deliver(ctx context.Context, entry []byte) (int, error) {
 		case a.status == http.StatusBadRequest:
 			return 0, &refusal{"the server says 400 Bad Request" + a.excerpt()}
 		default:
-			return 0, a.failure("the server")
+			f := a.failure("the server")
+			if !f.ofServer {
+				f.text += a.excerpt()
+			}
+			return 0, f
 		}
 	}
 }

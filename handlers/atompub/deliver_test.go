@@ -118,6 +118,7 @@ func TestPatience(t *testing.T) {
 		"500":                       {status(500), 30 * time.Second, "500"},
 		"404":                       {status(404), 30 * time.Second, "404"},
 		"413":                       {status(413), 30 * time.Second, "413"},
+		"422 that says why":         {func(w http.ResponseWriter) { http.Error(w, "no title", 422) }, 30 * time.Second, `the server says 422 Unprocessable Entity: "no title"`},
 		"401 without credentials":   {status(401), 30 * time.Second, "401 Unauthorized"},
 		"Retry-After":               {status(503, "Retry-After", "90"), 90 * time.Second, "503"},
 		"Retry-After of 429":        {status(429, "Retry-After", "7200"), 2 * time.Hour, "429"},
@@ -396,6 +397,31 @@ func TestInjectedClient(t *testing.T) {
 	}
 	if !slices.Equal(urls, []string{"/tokens", "/feed"}) || client.CheckRedirect != nil {
 		t.Errorf("requests %q, CheckRedirect set: %t", urls, client.CheckRedirect != nil)
+	}
+}
+
+// TestPanickingClient: whoever panics while it finds out whether the server is
+// back leaves that to others.
+func TestPanickingClient(t *testing.T) {
+	t.Parallel()
+	f := newFeed(t)
+	f.misbehaves(func(w http.ResponseWriter, _ *http.Request, n int) bool {
+		if n == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return n == 1
+	})
+	r := f.run(t)
+	snoozed(t, r.commit("1"), 30*time.Second)
+	r.clock().Advance(30 * time.Second)
+	broken := r
+	broken.opts = []atompub.Option{atompub.WithClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { panic("ouch") })})}
+	func() {
+		defer func() { expect(t, "panic", fmt.Sprint(recover()), "ouch") }()
+		_ = broken.commit("1")
+	}()
+	if err := r.commit("1"); err != nil {
+		t.Error(err)
 	}
 }
 
