@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -118,7 +121,7 @@ func TestPatience(t *testing.T) {
 		"500":                       {status(500), 30 * time.Second, "500"},
 		"404":                       {status(404), 30 * time.Second, "404"},
 		"413":                       {status(413), 30 * time.Second, "413"},
-		"422 that says why":         {func(w http.ResponseWriter) { http.Error(w, "no title", 422) }, 30 * time.Second, `the server says 422 Unprocessable Entity: "no title"`},
+		"422 that says why":         {func(w http.ResponseWriter) { http.Error(w, "no title", http.StatusUnprocessableEntity) }, 30 * time.Second, `the server says 422 Unprocessable Entity: "no title"`},
 		"401 without credentials":   {status(401), 30 * time.Second, "401 Unauthorized"},
 		"Retry-After":               {status(503, "Retry-After", "90"), 90 * time.Second, "503"},
 		"Retry-After of 429":        {status(429, "Retry-After", "7200"), 2 * time.Hour, "429"},
@@ -397,6 +400,28 @@ func TestInjectedClient(t *testing.T) {
 	}
 	if !slices.Equal(urls, []string{"/tokens", "/feed"}) || client.CheckRedirect != nil {
 		t.Errorf("requests %q, CheckRedirect set: %t", urls, client.CheckRedirect != nil)
+	}
+}
+
+// TestTLS: a server is who its certificate says; whom to believe is the
+// client's affair.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	r := newFeed(t).run(t)
+	r.params.URL = server.URL
+	err := r.commit("1")
+	snoozed(t, err, 30*time.Second)
+	if err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Error(err)
+	}
+	r.clock().Advance(30 * time.Second)
+	r.opts = []atompub.Option{atompub.WithClient(server.Client())}
+	if err := r.commit("1"); err != nil {
+		t.Error(err)
 	}
 }
 

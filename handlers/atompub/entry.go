@@ -107,8 +107,8 @@ func plain(v any) string {
 			return "True"
 		}
 		return "False"
-	case float64:
-		return floatText(v)
+	case float64: // 12 digits
+		return pointed(strconv.FormatFloat(v, 'g', 12, 64))
 	case json.Number:
 		return v.String()
 	case time.Time:
@@ -124,9 +124,12 @@ func floatText(f float64) string {
 	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
 		format = 'e'
 	}
-	s := strconv.FormatFloat(f, format, -1, 64)
-	if strings.Trim(s, "-0123456789") == "" {
-		s += ".0"
+	return pointed(strconv.FormatFloat(f, format, -1, 64))
+}
+
+func pointed(number string) string {
+	if strings.Trim(number, "-0123456789") == "" {
+		number += ".0"
 	}
-	return s
+	return number
 }

@@ -134,6 +134,19 @@ func TestJSONValues(t *testing.T) {
 	}
 }
 
+// TestAttributeValues: as Python 2 wrote them.
+func TestAttributeValues(t *testing.T) {
+	t.Parallel()
+	for want, v := range map[string]any{
+		"None": nil, "True": true, "False": false, "5": int64(5), "1.5": 1.5, "2.0": 2.0, "0.333333333333": 1.0 / 3, "1e+16": 1e16, "7": json.Number("7"),
+		"2026-03-01T00:00:00Z": time.Date(2026, 3, 1, 1, 0, 0, 0, time.FixedZone("", 3600)), "a b": "a b",
+	} {
+		if got := plain(v); got != want {
+			t.Errorf("%v: got %s, want %s", v, got, want)
+		}
+	}
+}
+
 // TestUsedPeriod: what the recordings have as exceptions, and types that make no
 // sense.
 func TestUsedPeriod(t *testing.T) {
