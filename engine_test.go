@@ -215,6 +215,30 @@ func TestCancelAndSnooze(t *testing.T) {
 	expect(t, "error", r.stream(id).LastError, "s: wrapped: hopeless")
 }
 
+// TestSnoozesAreCounted: a handler learns how often its stream was snoozed;
+// attempts that failed are not among these runs.
+func TestSnoozesAreCounted(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	answer := winchester.Snooze(time.Minute)
+	s := &script{commit: func(_ context.Context, env *winchester.Env) error {
+		seen = append(seen, fmt.Sprintf("%d/%d", env.Snoozes, env.Attempt))
+		return answer
+	}}
+	r := newRig(t, specs("s"), scripts(map[string]*script{"s": s}))
+	id := r.add("paid", 1).Streams[0].StreamID
+	r.pass(time.Second)
+	r.pass(2 * time.Minute)
+	answer = errors.New("no luck")
+	r.pass(2 * time.Minute)
+	answer = winchester.Snooze(time.Minute)
+	r.pass(2 * time.Minute)
+	answer = nil
+	r.pass(2 * time.Minute)
+	expect(t, "snoozes/attempt", strings.Join(seen, " "), "0/1 1/1 2/1 2/2 3/2")
+	expect(t, "state", r.stream(id).State, winchester.StateCompleted)
+}
+
 func TestPanicIsAnError(t *testing.T) {
 	t.Parallel()
 	s := &script{handle: func(context.Context, []winchester.Event, *winchester.Env) ([]winchester.Event, error) { panic("ouch") }}
@@ -266,6 +290,23 @@ func TestCommitErrorIgnored(t *testing.T) {
 	})
 	id := r.add("paid", 1).Streams[0].StreamID
 	r.pass(time.Second)
+	expect(t, "state", r.stream(id).State, winchester.StateCompleted)
+}
+
+// TestSnoozeIsNotIgnored: a Commit that asks for more time has not failed, so
+// there is nothing to ignore.
+func TestSnoozeIsNotIgnored(t *testing.T) {
+	t.Parallel()
+	answer := fmt.Errorf("closed: %w", winchester.Snooze(time.Minute))
+	s := &script{commit: func(context.Context, *winchester.Env) error { return answer }}
+	r := newRig(t, specs("s"), scripts(map[string]*script{"s": s}), func(c *winchester.Config) {
+		c.Triggers[0].Retry.OnCommitError = winchester.CommitErrorIgnore
+	})
+	id := r.add("paid", 1).Streams[0].StreamID
+	r.pass(time.Second)
+	expect(t, "state", r.stream(id).State, winchester.StateRetryFire)
+	answer = nil
+	r.pass(2 * time.Minute)
 	expect(t, "state", r.stream(id).State, winchester.StateCompleted)
 }
 

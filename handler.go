@@ -101,6 +101,11 @@ type Env struct {
 	Pipeline   string // the name of the pipeline
 	Pass       Pass   // whether it fires or expires
 	Attempt    int    // 1 for the first try
+	// Snoozes is how many runs of the stream before this one did not count as
+	// attempts: those that ended with Snooze, or that a stopping engine gave back.
+	// A handler that waits longer each time goes by it. Once the stream has been
+	// reset, the runs before that are among them.
+	Snoozes int
 	// IdempotencyKey is the same for every attempt at this stream and differs
 	// between streams: hand it to the outside world with a side effect.
 	IdempotencyKey string
@@ -108,6 +113,8 @@ type Env struct {
 	DistinguishingTraits Traits
 	// Now is the time at which the stream was claimed, by the engine's clock.
 	Now time.Time
+	// Clock is the engine's, for what must be timed while the run goes on.
+	Clock Clock
 	// Logger is the engine's, with the keys trigger, stream_id and pipeline set.
 	Logger *slog.Logger
 	// Values is scratch space between the handlers of the run.

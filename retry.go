@@ -13,7 +13,8 @@ const (
 	// Commit succeeded are not committed again. The default.
 	CommitErrorRetry = "retry"
 	// CommitErrorIgnore logs and counts the error and goes on, as the original
-	// did. The handler's effect is lost.
+	// did. The handler's effect is lost. A Commit that returns Snooze has not
+	// failed: its stream is tried again under either policy.
 	CommitErrorIgnore = "ignore"
 )
 

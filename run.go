@@ -58,6 +58,7 @@ func (m *PipelineManager) execute(r *run) {
 	}
 	env := &Env{
 		StreamID: r.stream.ID, StreamName: r.stream.Name, Pipeline: name, Pass: r.pass, Attempt: r.stream.Attempt,
+		Snoozes: r.stream.snoozes(), Clock: m.triggers.clock,
 		IdempotencyKey:       r.stream.Key + "-" + strconv.FormatInt(r.stream.ID, 10),
 		DistinguishingTraits: r.stream.DistinguishingTraits, Now: r.now, Values: map[string]any{},
 		Logger: m.log.With("trigger", r.stream.Name, "stream_id", r.stream.ID, "pipeline", name),
@@ -177,8 +178,8 @@ func (m *PipelineManager) commit(r *run) error {
 			continue
 		}
 		r.debug.bump("Commit error")
-		if r.policy.OnCommitError != CommitErrorIgnore || context.Cause(r.ctx) != nil {
-			return err
+		if r.policy.OnCommitError != CommitErrorIgnore || context.Cause(r.ctx) != nil || newFailure(err).snooze != nil {
+			return err // that it is not time yet is no error to ignore
 		}
 		m.logRun(r, "Commit failed; ignored by policy", err)
 	}

@@ -188,6 +188,11 @@ func (s *Stream) become(next State) error {
 	return nil
 }
 
+// snoozes is how many runs before the one that goes on did not count as
+// attempts. Each run changes the state twice, when it begins and when it ends;
+// a reset changes it once, and makes earlier attempts count for nothing.
+func (s *Stream) snoozes() int { return max(0, int((s.StateSerialNo+1)/2)-s.Attempt) }
+
 // complete ends the stream's life.
 func (s *Stream) complete() error {
 	s.LastError, s.LastErrorAt, s.Committed = "", time.Time{}, ""

@@ -120,6 +120,26 @@ func TestGuides(t *testing.T) {
 	}
 }
 
+// TestAtomPubGuide: the pipeline that the guide shows loads.
+func TestAtomPubGuide(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join("..", "docs", "handlers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(data), "\n## atompub\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, block, found := strings.Cut(section, "```yaml\n")
+	block, _, closed := strings.Cut(block, "```\n")
+	if !found || !closed {
+		t.Fatal("there is no pipeline")
+	}
+	dir := writeFiles(t, "pipelines.yaml", block)
+	if _, err := LoadPipelines(filepath.Join(dir, "pipelines.yaml"), Options{LookupEnv: env("ATOM_KEY", password)}); err != nil {
+		t.Error(err)
+	}
+}
+
 // guideHandlers are those that the guides speak of as a host's own.
 func guideHandlers() *winchester.Registry {
 	r := Handlers()

@@ -8,17 +8,20 @@ import (
 	"strings"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/handlers/atompub"
 	"github.com/seed71495667/winchester/handlers/usage"
 	"github.com/seed71495667/winchester/internal/suggest"
 	"github.com/seed71495667/winchester/internal/yamlx"
 )
 
-// Handlers returns a registry of the ready-made handlers: logger and usage. A
-// host adds its own to it and hands it in as Options.Handlers.
+// Handlers returns a registry of the ready-made handlers: logger, usage and
+// atompub. A host adds its own to it and hands it in as Options.Handlers.
 func Handlers() *winchester.Registry {
 	r := winchester.NewRegistry()
-	if err := usage.Register(r); err != nil { // unreachable: the registry is new
-		panic(err)
+	for _, err := range []error{usage.Register(r), atompub.Register(r)} {
+		if err != nil { // unreachable: the registry is new
+			panic(err)
+		}
 	}
 	return r
 }
@@ -29,7 +32,7 @@ var pythonHandlers = map[string]string{
 	"winchester.pipeline_handler:LoggingHandler":  winchester.LoggingHandlerName,
 	"winchester.pipeline_handler:UsageHandler":    usage.Name,
 	"winchester.pipeline_handler:NotabeneHandler": "notify",
-	"winchester.pipeline_handler:AtomPubHandler":  "atompub",
+	"winchester.pipeline_handler:AtomPubHandler":  atompub.Name,
 }
 
 // handlerNames knows what a pipeline may call a handler: by a name that

@@ -112,8 +112,8 @@ func TestHandlerFaults(t *testing.T) {
 	const how = `write it in Go, register it with winchester.Register, hand the registry in as Options.Handlers and use its name here`
 	for _, c := range []struct{ name, text, want string }{
 		{"fine", "a: [logger, usage, {name: bill, params: {currency: EUR}}]", ``},
-		{"unknown", "a: [loger]", `:1:5: a[0]: unknown handler "loger" (did you mean "logger"?): ` + how + `; known are bill, logger, usage`},
-		{"unknown of several", "a:\n- logger\n- name: q", `:3:9: a[1].name: unknown handler "q": ` + how + `; known are bill, logger, usage`},
+		{"unknown", "a: [loger]", `:1:5: a[0]: unknown handler "loger" (did you mean "logger"?): ` + how + `; known are ` + readyMade("bill")},
+		{"unknown of several", "a:\n- logger\n- name: q", `:3:9: a[1].name: unknown handler "q": ` + how + `; known are ` + readyMade("bill")},
 		{
 			"unknown parameter", "a: [{name: bill, params: {currency: EUR, cent: 3}}]",
 			`:1:48: a[0].params.cent: handler "bill": parameters: cent: there is no such parameter (did you mean "cents"?)`,
@@ -128,6 +128,11 @@ func TestHandlerFaults(t *testing.T) {
 		},
 		{"invalid", "a: [{name: bill, params: {cents: 3}}]", `:1:26: a[0].params: handler "bill": parameters: currency is required; or is it?`},
 		{"invalid without parameters", "a: [bill]", `:1:5: a[0]: handler "bill": parameters: currency is required; or is it?`},
+		{
+			"several parameters of atompub", "a: [{name: atompub, params: {url: nowhere, max_wait: soon, auth_key: [hunter2]}}]",
+			`:1:70: a[0].params.auth_key: handler "atompub": parameters: auth_key: expected text, found a list; ` +
+				`max_wait: "soon" is not a duration: expected a number of seconds, or text such as "1h 30m"; url: expected an http or https URL with a host`,
+		},
 		{"params of no use", "a: [{name: bill, params: [x]}]", `:1:26: a[0].params: expected a map of parameters`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,5 +150,41 @@ func TestHandlerFaults(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestOriginalAtomPub: an old file that publishes usage needs no change.
+func TestOriginalAtomPub(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, "winchester.yaml", `
+database: {url: "sqlite://"}
+pipeline_config: pipelines.yaml
+pipeline_handlers:
+  usage: winchester.pipeline_handler:UsageHandler
+  atompub: winchester.pipeline_handler:AtomPubHandler
+`, "pipelines.yaml", `
+verify:
+  - usage
+  - name: atompub
+    params:
+      url: https://atom.example.com/nova/events
+      auth_user: stacktach
+      auth_key: "${ATOM_KEY}"
+      auth_server: https://identity.example.com/v2.0/tokens
+      event_types: [compute.instance.exists.verified, "!*.failed"]
+      content_format: cuf_xml
+      title: Server
+      categories: [usage]
+      extra_info: {data_center: DFW1, region: DFW}
+      wait_interval: 30
+      max_wait: 600
+      http_timeout: 120
+`)
+	c, err := Load(filepath.Join(dir, "winchester.yaml"), Options{LookupEnv: env("ATOM_KEY", password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Pipelines[0].Handlers); n != 2 || c.Pipelines[0].Handlers[1].Name != "atompub" {
+		t.Errorf("pipelines: %+v", c.Pipelines)
 	}
 }

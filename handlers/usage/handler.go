@@ -1,6 +1,8 @@
 // Package usage verifies OpenStack usage records, as StackTach did: it holds
 // each compute.instance.exists notification, from which a customer is billed,
-// against what else was heard of that instance in the audit period.
+// against what else was heard of that instance in the audit period. The
+// versioned notifications of today's Nova, instance.exists and so on, are
+// verified by the same rules.
 //
 // The handler expects streams of one instance and one audit period, fired by
 // the exists record. For each record it adds one event to the stream's:
@@ -19,9 +21,9 @@ package usage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seed71495667/winchester"
 )
@@ -32,8 +34,16 @@ const Name = "usage"
 // Params are the parameters of the handler in a pipeline definition.
 type Params struct {
 	// CoreFields are the traits that must be the same in an exists record and
-	// in the last operation before it. Default: DefaultCoreFields().
+	// in the last operation before it. Default: DefaultCoreFields(), for
+	// versioned records VersionedCoreFields().
 	CoreFields []string `json:"core_fields"`
+	// ExistsTypes are the types of the events to verify, OperationTypes of those
+	// that change what an instance is, and DeleteTypes of those that say that it
+	// is gone; names, not patterns. Default: those of Nova, unversioned and
+	// versioned.
+	ExistsTypes    []string `json:"exists_types"`
+	OperationTypes []string `json:"operation_types"`
+	DeleteTypes    []string `json:"delete_types"`
 }
 
 // DefaultCoreFields returns the traits that StackTach compared.
@@ -41,24 +51,68 @@ func DefaultCoreFields() []string {
 	return []string{"launched_at", "instance_flavor_id", "tenant_id", "os_architecture", "os_version", "os_distro"}
 }
 
-// Validate reports all faults of the parameters together. An empty list is
-// refused: it would pass for a verification and compare nothing.
+// VersionedCoreFields returns those of DefaultCoreFields that Nova's versioned
+// notifications, of event type instance.exists and so on, can have. They say
+// nothing of the properties of images, but for the architecture.
+func VersionedCoreFields() []string {
+	return []string{"launched_at", "instance_flavor_id", "tenant_id", "os_architecture"}
+}
+
+// Validate reports all faults of the parameters together, as
+// winchester.Faults. An empty list of core fields is refused: it would pass for
+// a verification and compare nothing.
 func (p Params) Validate() error {
-	var faults []error
+	var faults winchester.Faults
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, winchester.Fault{Field: field, Message: fmt.Sprintf(format, args...)})
+	}
+	at := func(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 	if p.CoreFields != nil && len(p.CoreFields) == 0 {
-		faults = append(faults, errors.New("core_fields is empty: leave it out for the default"))
+		fault("core_fields", "is empty: leave it out for the default")
 	}
 	for i, field := range p.CoreFields {
 		switch {
 		case field == "":
-			faults = append(faults, fmt.Errorf("core_fields[%d] is empty", i))
+			fault(at("core_fields", i), "is empty")
 		case field == "message_id" || field == "event_type" || field == "timestamp":
-			faults = append(faults, fmt.Errorf("core_fields[%d]: %s differs between any two events", i, field))
+			fault(at("core_fields", i), "%s differs between any two events", field)
 		case slices.Index(p.CoreFields, field) < i:
-			faults = append(faults, fmt.Errorf("core_fields[%d]: %s is listed twice", i, field))
+			fault(at("core_fields", i), "%s is listed twice", field)
 		}
 	}
-	return errors.Join(faults...)
+	if p.ExistsTypes != nil && len(p.ExistsTypes) == 0 {
+		fault("exists_types", "is empty: leave it out for the default")
+	}
+	seen := map[string]string{}
+	for _, list := range []struct {
+		name            string
+		types, defaults []string
+	}{
+		{"exists_types", p.ExistsTypes, existsTypes},
+		{"operation_types", p.OperationTypes, operationTypes},
+		{"delete_types", p.DeleteTypes, deleteTypes},
+	} {
+		if list.types == nil {
+			list.types = list.defaults
+		}
+		for i, t := range list.types {
+			switch other, taken := seen[t]; {
+			case t == "":
+				fault(at(list.name, i), "is empty")
+			case strings.ContainsAny(t, "*?[!"):
+				fault(at(list.name, i), "expected the name of an event type, found the pattern %q", t)
+			case taken && other == list.name:
+				fault(at(list.name, i), "%s is listed twice", t)
+			case taken:
+				fault(at(list.name, i), "%s is in %s as well", t, other)
+			}
+			seen[t] = list.name
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return nil
 }
 
 // Register makes the handler known to r as "usage". It returns an error if
@@ -69,17 +123,41 @@ func Register(r *winchester.Registry) error {
 
 // Handler verifies the usage records of a stream. The zero value is ready to
 // use. It keeps nothing between calls, so that a host may embed it and call
-// HandleEvents from its own with other CoreFields for other streams.
+// HandleEvents from its own with other Params for other streams.
 type Handler struct {
 	winchester.HandlerDefaults
-	// CoreFields: see Params. Default: DefaultCoreFields().
-	CoreFields []string
+	Params
 }
 
 var _ winchester.Handler = (*Handler)(nil)
 
 // New returns a Handler with the given parameters.
-func New(p Params) *Handler { return &Handler{CoreFields: p.CoreFields} }
+func New(p Params) *Handler { return &Handler{Params: p} }
+
+// kinds returns what event types mean to this handler.
+func (h *Handler) kinds() kinds {
+	if h.ExistsTypes == nil && h.OperationTypes == nil && h.DeleteTypes == nil {
+		return defaultKinds
+	}
+	or := func(types, defaults []string) []string {
+		if types == nil {
+			return defaults
+		}
+		return types
+	}
+	return kindsOf(or(h.ExistsTypes, existsTypes), or(h.OperationTypes, operationTypes), or(h.DeleteTypes, deleteTypes))
+}
+
+// coreFields returns the fields to compare for a record.
+func (h *Handler) coreFields(record winchester.Event) []string {
+	switch {
+	case h.CoreFields != nil:
+		return h.CoreFields
+	case isVersioned(record):
+		return VersionedCoreFields()
+	}
+	return DefaultCoreFields()
+}
 
 // maxWarnings bounds how many warnings of earlier records a warnings event
 // repeats, so that the work for a stream stays proportional to its length.
@@ -91,16 +169,12 @@ const maxWarnings = 100
 // be judged, such as a text where a time belongs, fails the verification of
 // its record; the returned error is always nil.
 func (h *Handler) HandleEvents(_ context.Context, events []winchester.Event, env *winchester.Env) ([]winchester.Event, error) {
-	fields := h.CoreFields
-	if fields == nil {
-		fields = DefaultCoreFields()
-	}
 	m := maker{env}
 	var made []winchester.Event
 	var warnings []string
-	blocks, rest := cut(events)
+	blocks, rest := h.kinds().cut(events)
 	for _, b := range blocks {
-		warning, f := check(b, fields)
+		warning, f := check(b, h.coreFields(b.record()))
 		if warning != "" {
 			warnings = append(warnings, warning)
 			warnings = warnings[max(0, len(warnings)-maxWarnings):]

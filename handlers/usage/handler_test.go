@@ -76,24 +76,30 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 }
 
-func TestVersionedNotifications(t *testing.T) {
+// TestEventTypes: what counts as what can be changed, list by list.
+func TestEventTypes(t *testing.T) {
 	t.Parallel()
-	type traits = winchester.Traits
-	for name, want := range map[string]string{
-		"instance.update":            "",
-		"instance.create.end":        "",
-		"instance.finish_resize.end": "", // has another name in this vocabulary
-		"instance.resize_finish.end": "U2",
-		"instance.rebuild.end":       "U2",
-		"instance.rescue.end":        "U2",
-		"instance.delete.end":        "U6",
+	reverted := operation("instance.resize_revert.end", winchester.Traits{"tenant_id": "t-2"})
+	r := record(nil)
+	r.EventType = "instance.exists"
+	p := usage.Params{OperationTypes: []string{"instance.resize_revert.end"}}
+	for _, c := range []struct {
+		params usage.Params
+		want   string
+	}{
+		{usage.Params{}, ""},
+		{p, "U2"},
+		{usage.Params{DeleteTypes: []string{"instance.resize_revert.end"}}, "U6"},
+		{usage.Params{ExistsTypes: []string{"compute.instance.exists"}}, "U0"},
 	} {
-		r := record(nil)
-		r.EventType = "instance.exists"
-		made := handle(t, new(usage.Handler), operation(name, traits{"tenant_id": "t-2"}), r)
-		if codes, _ := summary(made); !slices.Equal(codes, []string{want}) {
-			t.Errorf("%s: codes are %q, want %q", name, codes, want)
+		made := handle(t, usage.New(c.params), reverted, r)
+		if codes, _ := summary(made); !slices.Equal(codes, []string{c.want}) {
+			t.Errorf("%+v: codes are %q, want %q", c.params, codes, c.want)
 		}
+	}
+	rebuild := operation("instance.rebuild.end", winchester.Traits{"tenant_id": "t-2"})
+	if codes, _ := summary(handle(t, usage.New(p), rebuild, r)); !slices.Equal(codes, []string{""}) {
+		t.Errorf("a type that is no operation any more: codes are %q", codes)
 	}
 }
 
@@ -178,10 +184,15 @@ func TestRegister(t *testing.T) {
 		{nil, ""},
 		{map[string]any{"core_fields": nil}, ""},
 		{map[string]any{"core_fields": []any{"launched_at", "region"}}, ""},
-		{map[string]any{"core_fields": []any{}}, "core_fields is empty"},
+		{map[string]any{"core_fields": []any{}}, "core_fields: is empty"},
 		{map[string]any{"core_fields": []any{"a", "", "a"}}, "core_fields[2]: a is listed twice"},
 		{map[string]any{"core_fields": []any{"timestamp"}}, "timestamp differs"},
 		{map[string]any{"core_fields": "launched_at"}, "core_fields"},
+		{map[string]any{"exists_types": []any{"a.exists"}, "operation_types": []any{}, "delete_types": []any{"a.gone"}}, ""},
+		{map[string]any{"exists_types": []any{}}, "exists_types: is empty"},
+		{map[string]any{"operation_types": []any{"instance.*.end"}}, `operation_types[0]: expected the name of an event type, found the pattern "instance.*.end"`},
+		{map[string]any{"operation_types": []any{"a", "", "a"}}, "operation_types[1]: is empty\noperation_types[2]: a is listed twice"},
+		{map[string]any{"operation_types": []any{"instance.delete.end"}}, "delete_types[1]: instance.delete.end is in operation_types as well"},
 		{map[string]any{"fields": []any{"launched_at"}}, "fields"},
 	} {
 		_, err := r.Factory(usage.Name, c.params)
