@@ -106,12 +106,31 @@ type Env struct {
 	IdempotencyKey string
 	// DistinguishingTraits are the values that all events of the stream share.
 	DistinguishingTraits Traits
+	// Events are the stream's own, sorted by time: what the first handler is given.
+	// They must not be changed.
+	Events []Event
 	// Now is the time at which the stream was claimed, by the engine's clock.
 	Now time.Time
 	// Logger is the engine's, with the keys trigger, stream_id and pipeline set.
 	Logger *slog.Logger
 	// Values is scratch space between the handlers of the run.
 	Values map[string]any
+}
+
+// New returns those of the events that are not the stream's own: what handlers
+// have made, and what is stored when the stream completes.
+func (e *Env) New(events []Event) []Event {
+	own := make(map[string]bool, len(e.Events))
+	for i := range e.Events {
+		own[e.Events[i].MessageID] = true
+	}
+	var made []Event
+	for i := range events {
+		if !own[events[i].MessageID] {
+			made = append(made, events[i])
+		}
+	}
+	return made
 }
 
 type cancelError struct{ err error }

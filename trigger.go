@@ -117,6 +117,8 @@ type Result struct {
 	Err error
 	// Streams are those that the event joined, in the order of the triggers.
 	Streams []Joined
+	// Items are the results of a notification that was a JSON array, one each.
+	Items []Result
 
 	filed *filedTx // of AddEventTx
 }
