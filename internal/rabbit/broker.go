@@ -132,7 +132,7 @@ func (b *Broker) Connect(ctx context.Context) (*Conn, error) {
 		return nil, ctx.Err()
 	}
 	b.lastErr = err
-	wait := backoff(b.failures, b.cfg.ReconnectDelay, b.cfg.MaxWait)
+	wait := Backoff(b.failures, b.cfg.ReconnectDelay, b.cfg.MaxWait)
 	b.failures++
 	b.retryAt = time.Now().Add(wait)
 	b.log.Warn("RabbitMQ cannot be reached", "err", err, "retry_in", wait.Round(time.Millisecond))
@@ -192,10 +192,10 @@ func (b *Broker) Close() {
 	}
 }
 
-// backoff is the pause after a number of earlier failures: it doubles, and is
+// Backoff is the pause after a number of earlier failures: it doubles, and is
 // then made shorter or longer by up to a fifth, so that those who lost the same
 // broker do not all come back at once.
-func backoff(failures int, first, longest time.Duration) time.Duration {
+func Backoff(failures int, first, longest time.Duration) time.Duration {
 	d := longest
 	if failures < 20 {
 		d = min(first<<failures, longest)

@@ -1,0 +1,3 @@
+package amqp_test
+const killChildEnv = "WINCHESTER_AMQP_CHILD"
+func killChild(string) {}
