@@ -12,7 +12,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -235,4 +237,32 @@ func NeedRestart(t testing.TB) {
 	if os.Getenv("WINCHESTER_RABBITMQ_RESTART") != "1" {
 		t.Skip("set WINCHESTER_RABBITMQ_RESTART=1 to run tests that stop RabbitMQ, for everybody who uses it")
 	}
+}
+
+// Kill kills the broker's process with SIGKILL and starts it again. It returns
+// when the broker is up.
+func Kill(t testing.TB) {
+	t.Helper()
+	NeedRestart(t)
+	out := Ctl(t, "eval", "os:getpid().")
+	pid, err := strconv.Atoi(strings.Trim(out, "\"\n "))
+	if err != nil {
+		t.Fatalf("the process id of RabbitMQ: %q", out)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	alive := func() bool {
+		conn, err := amqp091.Dial(URL(t))
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+	WaitFor(t, "RabbitMQ to be dead", func() bool { return !alive() })
+	t.Logf("killed RabbitMQ, process %d", pid)
+	if out, err := exec.Command("rabbitmq-server", "-detached").CombinedOutput(); err != nil {
+		t.Fatalf("rabbitmq-server: %v\n%s", err, out)
+	}
+	WaitFor(t, "RabbitMQ to be up again", alive)
 }
