@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -128,7 +127,7 @@ func (b *Broker) Connect(ctx context.Context) (*Conn, error) {
 		b.log.Info("Connected to RabbitMQ")
 		return c, nil
 	}
-	if ctx.Err() != nil { // the caller has no time left, which says nothing of the broker
+	if errors.Is(ctx.Err(), context.Canceled) { // the caller is not interested any more
 		return nil, ctx.Err()
 	}
 	b.lastErr = err
@@ -140,8 +139,7 @@ func (b *Broker) Connect(ctx context.Context) (*Conn, error) {
 }
 
 func (b *Broker) dial(ctx context.Context) (*Conn, error) {
-	deadline := time.Now().Add(b.cfg.DialTimeout)
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.DialTimeout)
 	defer cancel()
 	c := &Conn{lost: make(chan struct{})}
 	stop := func() bool { return true }
@@ -155,7 +153,6 @@ func (b *Broker) dial(ctx context.Context) (*Conn, error) {
 			if err == nil {
 				c.raw = raw
 				stop = context.AfterFunc(ctx, func() { raw.Close() })
-				err = raw.SetDeadline(deadline) // the library takes it away when it is through
 			}
 			return raw, err
 		},
@@ -165,15 +162,15 @@ func (b *Broker) dial(ctx context.Context) (*Conn, error) {
 	}
 	var err error
 	c.AMQP, err = amqp091.DialConfig(b.cfg.URL, cfg)
-	if !stop() && err == nil {
-		err = context.Cause(ctx)
+	if !stop() && ctx.Err() != nil { // which is why it failed
+		err = ctx.Err()
 	}
 	if err != nil {
 		if c.raw != nil {
 			c.raw.Close()
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v", b.cfg.DialTimeout)
+			err = errors.New("no answer in time")
 		}
 		return nil, Explain(err)
 	}
