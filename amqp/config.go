@@ -201,7 +201,7 @@ func (c Config) Validate() error {
 			fault("Queues[%d]: %s is listed twice", i, q.Name)
 		}
 		seen[q.Name] = true
-		if err := c.DeadLetters.comesFrom(q); err != nil {
+		if err := c.DeadLetters.Conflicts(q); err != nil {
 			fault("Queues[%d]: %w", i, err)
 		}
 	}
@@ -211,9 +211,9 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// comesFrom tells whether dead letters would be consumed again, and become dead
+// Conflicts returns an error if the dead letters of a queue would be consumed from it again, and become dead
 // letters again, for ever.
-func (d DeadLetters) comesFrom(q Queue) error {
+func (d DeadLetters) Conflicts(q Queue) error {
 	d = d.withDefaults()
 	if d.File == "" && (q.Name == d.Queue || q.Exchange == d.Exchange) {
 		return fmt.Errorf("%s gets the dead letters of this consumer: it would run in a circle", q.Name)

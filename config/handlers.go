@@ -8,17 +8,20 @@ import (
 	"strings"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/handlers/notify"
 	"github.com/seed71495667/winchester/handlers/usage"
 	"github.com/seed71495667/winchester/internal/suggest"
 	"github.com/seed71495667/winchester/internal/yamlx"
 )
 
-// Handlers returns a registry of the ready-made handlers: logger and usage. A
-// host adds its own to it and hands it in as Options.Handlers.
+// Handlers returns a registry of the ready-made handlers: logger, notify and
+// usage. A host adds its own to it and hands it in as Options.Handlers.
 func Handlers() *winchester.Registry {
 	r := winchester.NewRegistry()
-	if err := usage.Register(r); err != nil { // unreachable: the registry is new
-		panic(err)
+	for _, register := range []func(*winchester.Registry) error{notify.Register, usage.Register} {
+		if err := register(r); err != nil { // unreachable: the registry is new
+			panic(err)
+		}
 	}
 	return r
 }
@@ -28,7 +31,7 @@ func Handlers() *winchester.Registry {
 var pythonHandlers = map[string]string{
 	"winchester.pipeline_handler:LoggingHandler":  winchester.LoggingHandlerName,
 	"winchester.pipeline_handler:UsageHandler":    usage.Name,
-	"winchester.pipeline_handler:NotabeneHandler": "notify",
+	"winchester.pipeline_handler:NotabeneHandler": notify.Name,
 	"winchester.pipeline_handler:AtomPubHandler":  "atompub",
 }
 

@@ -222,10 +222,9 @@ func TestSettingFaults(t *testing.T) {
 		{"pipeline_handlers", "pipeline_handlers: [a]", `:1:20: pipeline_handlers: expected a map, found a list`},
 		{"class", "pipeline_handlers: {a: 5}", `:1:24: pipeline_handlers.a: expected text, found the integer 5; put it in quotes if text is meant`},
 		{"no class", "pipeline_handlers: {a: }", `:1:21: pipeline_handlers.a: expected the name of a registered handler, or a Python class that one stands in for, found nothing`},
-		{"unknown class", "pipeline_handlers: {a: 'my.mod:Handler'}", `:1:24: pipeline_handlers.a: no Go handler stands in for the Python class my.mod:Handler: ` + howHandler + `, or register it under that very name; registered are logger, usage`},
-		{"misspelt class", "pipeline_handlers: {a: 'winchester.pipeline_handler:LogingHandler'}", `:1:24: pipeline_handlers.a: no Go handler stands in for the Python class winchester.pipeline_handler:LogingHandler (did you mean "winchester.pipeline_handler:LoggingHandler"?): ` + howHandler + `, or register it under that very name; registered are logger, usage`},
-		{"class without handler", "pipeline_handlers: {a: 'winchester.pipeline_handler:NotabeneHandler'}", `:1:24: pipeline_handlers.a: winchester.pipeline_handler:NotabeneHandler is the Go handler "notify" here, which is not registered; registered are logger, usage`},
-		{"unknown handler", "pipeline_handlers: {a: loger}", `:1:24: pipeline_handlers.a: no handler "loger" is registered (did you mean "logger"?): ` + howHandler + `; registered are logger, usage`},
+		{"unknown class", "pipeline_handlers: {a: 'my.mod:Handler'}", `:1:24: pipeline_handlers.a: no Go handler stands in for the Python class my.mod:Handler: ` + howHandler + `, or register it under that very name; registered are logger, notify, usage`},
+		{"misspelt class", "pipeline_handlers: {a: 'winchester.pipeline_handler:LogingHandler'}", `:1:24: pipeline_handlers.a: no Go handler stands in for the Python class winchester.pipeline_handler:LogingHandler (did you mean "winchester.pipeline_handler:LoggingHandler"?): ` + howHandler + `, or register it under that very name; registered are logger, notify, usage`},
+		{"unknown handler", "pipeline_handlers: {a: loger}", `:1:24: pipeline_handlers.a: no handler "loger" is registered (did you mean "logger"?): ` + howHandler + `; registered are logger, notify, usage`},
 		{"distiller_trait_plugins", "distiller_trait_plugins: x", `:1:26: distiller_trait_plugins: expected a map, found the text "x"`},
 		{"unknown plugin class", "distiller_trait_plugins: {a: 'my.mod:Plugin'}", `:1:30: distiller_trait_plugins.a: no Go plugin stands in for the Python class my.mod:Plugin: ` + howPlugin + `, or register it under that very name; registered are bitfield, split`},
 		{"unknown plugin", "distiller_trait_plugins: {a: splt}", `:1:30: distiller_trait_plugins.a: no trait plugin "splt" is registered (did you mean "split"?): ` + howPlugin + `; registered are bitfield, split`},
@@ -250,6 +249,18 @@ func TestSettingFaults(t *testing.T) {
 	}
 }
 
+// A class that a ready-made handler stands in for is of no use if the host has
+// left that one out.
+func TestClassWithoutHandler(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, "winchester.yaml", "pipeline_handlers: {a: 'winchester.pipeline_handler:NotabeneHandler'}\ndatabase: {url: 'sqlite://'}")
+	_, err := Load(filepath.Join(dir, "winchester.yaml"), Options{Handlers: winchester.NewRegistry()})
+	want := `winchester.pipeline_handler:NotabeneHandler is the Go handler "notify" here, which is not registered; registered are logger`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
 // Faults that only show when files are held against each other.
 func TestFaultsAcrossFiles(t *testing.T) {
 	t.Parallel()
@@ -265,11 +276,11 @@ workers: none
 		"e.yaml", "- {event_type: x, traits: {a: {fields: a, plugin: splat}, b: {field: b}}}\n")
 	_, err := Load(filepath.Join(dir, "winchester.yaml"), Options{})
 	const how = `write it in Go, register it with winchester.Register, hand the registry in as Options.Handlers and use its name here`
-	want := `winchester.yaml:6:42: pipeline_handlers.broken: no Go handler stands in for the Python class my.mod:Handler: ` + how + `, or register it under that very name; registered are logger, usage
+	want := `winchester.yaml:6:42: pipeline_handlers.broken: no Go handler stands in for the Python class my.mod:Handler: ` + how + `, or register it under that very name; registered are logger, notify, usage
 winchester.yaml:7:10: workers: expected an integer, found the text "none"
 t.yaml:5:18: [0].fire_pipeline: there is no pipeline "bil" (did you mean "bill"?) in p.yaml
 t.yaml:7:15: [0].fire_delay: "soon" is not a duration: expected a number of seconds, or text such as "1h 30m"
-p.yaml:1:21: bill[2]: unknown handler "logr" (did you mean "log"?): ` + how + `; known are broken, log, logger, usage
+p.yaml:1:21: bill[2]: unknown handler "logr" (did you mean "log"?): ` + how + `; known are broken, log, logger, notify, usage
 p.yaml:2:36: q[0].params.prefx: handler "logger": parameters: prefx: there is no such parameter (did you mean "prefix"?)
 e.yaml:1:51: [0].traits.a.plugin: there is no plugin "splat" (did you mean "split"?), only bitfield, split
 e.yaml:1:62: [0].traits.b: fields is missing

@@ -112,8 +112,8 @@ func TestHandlerFaults(t *testing.T) {
 	const how = `write it in Go, register it with winchester.Register, hand the registry in as Options.Handlers and use its name here`
 	for _, c := range []struct{ name, text, want string }{
 		{"fine", "a: [logger, usage, {name: bill, params: {currency: EUR}}]", ``},
-		{"unknown", "a: [loger]", `:1:5: a[0]: unknown handler "loger" (did you mean "logger"?): ` + how + `; known are bill, logger, usage`},
-		{"unknown of several", "a:\n- logger\n- name: q", `:3:9: a[1].name: unknown handler "q": ` + how + `; known are bill, logger, usage`},
+		{"unknown", "a: [loger]", `:1:5: a[0]: unknown handler "loger" (did you mean "logger"?): ` + how + `; known are bill, logger, notify, usage`},
+		{"unknown of several", "a:\n- logger\n- name: q", `:3:9: a[1].name: unknown handler "q": ` + how + `; known are bill, logger, notify, usage`},
 		{
 			"unknown parameter", "a: [{name: bill, params: {currency: EUR, cent: 3}}]",
 			`:1:48: a[0].params.cent: handler "bill": parameters: cent: there is no such parameter (did you mean "cents"?)`,
