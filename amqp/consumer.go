@@ -33,7 +33,7 @@ type running struct {
 	once   sync.Once
 }
 
-// ErrRunning: Start was called twice.
+// ErrRunning tells that Start was called twice.
 var ErrRunning = errors.New("amqp: the consumer is running already")
 
 // New returns a Consumer that has not been started. All faults of the

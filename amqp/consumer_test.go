@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,34 @@ func TestFilters(t *testing.T) {
 	}
 	if got := stored(t, engine); got["1"] != 1 || len(got) != 1 {
 		t.Errorf("stored: %v", got)
+	}
+}
+
+// TestCloudEvents: in binary mode and in structured mode they share a transaction.
+func TestCloudEvents(t *testing.T) {
+	t.Parallel()
+	b := testrabbit.Open(t)
+	q, dead := b.Name("queue"), b.Name("dead")
+	b.Queue(q)
+	b.PublishMessage("", q, amqp091.Publishing{ContentType: "application/json", Body: []byte(`{"n":1}`), Headers: amqp091.Table{
+		"cloudEvents:specversion": "1.0", "cloudEvents:id": "1", "cloudEvents:source": "/s", "cloudEvents:type": "a.b",
+		"cloudEvents:time": time.Date(2026, 4, 5, 17, 31, 0, 0, time.UTC),
+	}})
+	structured := `{"specversion":"1.0","id":"2","source":"/s","type":"a.c"}`
+	b.PublishMessage("", q, amqp091.Publishing{ContentType: "application/cloudevents+json", Body: []byte(structured)})
+	b.PublishMessage("", q, amqp091.Publishing{ContentType: "application/json", Body: []byte(`{`), Headers: amqp091.Table{
+		"cloudEvents_specversion": "1.0",
+	}})
+	s := &sink{}
+	c, stop := start(t, amqp.Config{Sink: s, DeadLetters: amqp.DeadLetters{Exchange: dead}, Queues: []amqp.Queue{{Name: q, Filters: []string{"a.*"}}}})
+	waitAcknowledged(t, c, 3)
+	stop()
+	want := []string{`{"data":{"n":1},"datacontenttype":"application/json","id":"1","source":"/s","specversion":"1.0","time":"2026-04-05T17:31:00Z","type":"a.b"}`, structured}
+	if got := s.seen(); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if d := b.Get(dead); string(d.Body) != "{" || !strings.Contains(fmt.Sprint(d.Headers["x-winchester-reason"]), "not the JSON") {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -113,7 +113,7 @@ func (w *worker) consume(soft, hard context.Context) (worked bool, err error) {
 	err = s.work()
 	closeChannel(hard, conn, ch) // what is not acknowledged goes back to the queue
 	<-ended
-	for range s.queue { //nolint:revive // until the goroutine above has ended
+	for range s.queue { // until the goroutine above has ended
 	}
 	select {
 	case tag, ok := <-cancelled:

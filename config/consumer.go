@@ -52,7 +52,7 @@ func (b RabbitBroker) url() string {
 // Consumes tells whether the file says what to consume.
 func (c *Config) Consumes() bool { return len(c.Consumers.Queues) > 0 }
 
-// ErrNoConsumers: the file does not say what to consume.
+// ErrNoConsumers tells that the file does not say what to consume.
 var ErrNoConsumers = errors.New("config: consumers.queues is missing: there is nothing to consume")
 
 // ConsumerConfig returns what the file says as the configuration of a consumer

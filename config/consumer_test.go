@@ -17,10 +17,10 @@ import (
 	"github.com/seed71495667/winchester/internal/testrabbit"
 )
 
-func loadConsumers(t *testing.T, text string, lookup ...string) (*Config, error) {
+func loadConsumers(t *testing.T, text string) (*Config, error) {
 	t.Helper()
 	dir := writeFiles(t, "winchester.yaml", "database: {url: 'sqlite://'}\n"+text, "ca.pem", "no certificate")
-	return Load(filepath.Join(dir, "winchester.yaml"), Options{LookupEnv: env(append([]string{"PASSWORD", password}, lookup...)...)})
+	return Load(filepath.Join(dir, "winchester.yaml"), Options{LookupEnv: env("PASSWORD", password)})
 }
 
 func TestConsumers(t *testing.T) {
