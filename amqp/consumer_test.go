@@ -392,7 +392,8 @@ func TestStatistics(t *testing.T) {
 	b.Publish("", q, notifications("n", 4)...)
 	var logged syncBuffer
 	start(t, amqp.Config{
-		Sink: &sink{}, DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")}, Queues: []amqp.Queue{{Name: q}},
+		Sink: &sink{}, DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")},
+		Queues: []amqp.Queue{{Name: q, MaxMessages: 4}}, BatchWait: time.Minute, // so that there is one batch, and one line
 		StatisticsPeriod: 20 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
 	})
 	testrabbit.WaitFor(t, "the line", func() bool {

@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -57,6 +58,66 @@ func checkOnce(t *testing.T, engine *winchester.Engine, total int) {
 	}
 	if len(got) != total {
 		t.Errorf("%d events are stored, want %d", len(got), total)
+	}
+}
+
+// TestHeartbeat: a connection over which nothing comes any more is given up, even
+// though nobody has closed it.
+func TestHeartbeat(t *testing.T) {
+	t.Parallel()
+	b := testrabbit.Open(t)
+	g := testrabbit.NewGate(t)
+	q := b.Name("queue")
+	c, stop := start(t, amqp.Config{
+		URL: g.URL(), Sink: &sink{}, Heartbeat: time.Second, DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")}, Queues: []amqp.Queue{{Name: q}},
+	})
+	testrabbit.WaitFor(t, "the queue", func() bool { return b.Consumed(q) })
+	g.Stall(true)
+	testrabbit.WaitFor(t, "the connection to be given up", func() bool { return !c.Stats().Connected })
+	g.Close(false)
+	g.Stall(false)
+	b.Publish("", q, "1")
+	waitAcknowledged(t, c, 1)
+	stop()
+	if s := c.Stats(); s.Connections < 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestConsumerTimeout: a broker takes a channel away on which a delivery has not
+// been acknowledged for long. What the consumer kept is delivered again, and takes
+// effect once.
+func TestConsumerTimeout(t *testing.T) {
+	testrabbit.NeedRestart(t) // it changes the timeout for everybody
+	b := testrabbit.Open(t)
+	q, engine := b.Name("queue"), newEngine(t)
+	b.Queue(q)
+	b.Publish("", q, notifications("n", 10)...)
+	testrabbit.Ctl(t, "eval", "application:set_env(rabbit, consumer_timeout, 500), application:set_env(rabbit, channel_tick_interval, 200).")
+	defer testrabbit.Ctl(t, "eval", "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).")
+	away := make(chan struct{})
+	s := &sink{to: engine, before: func(int, [][]byte) error {
+		select {
+		case <-away:
+			return nil
+		default:
+			return winchester.ErrUnavailable
+		}
+	}}
+	var logged syncBuffer
+	c, stop := start(t, amqp.Config{
+		Sink: s, DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")}, Queues: []amqp.Queue{{Name: q}}, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+	})
+	testrabbit.WaitFor(t, "the timeout", func() bool { return strings.Contains(logged.String(), "see consumer_timeout of the broker") })
+	if n := c.Stats().Acknowledged; n != 0 {
+		t.Errorf("%d acknowledged", n)
+	}
+	close(away)
+	waitAcknowledged(t, c, 10)
+	stop()
+	checkOnce(t, engine, 10)
+	if st := c.Stats(); st.Redelivered == 0 || b.Ready(q) != 0 {
+		t.Errorf("%+v", st)
 	}
 }
 

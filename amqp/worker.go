@@ -48,7 +48,8 @@ var errStopping = errors.New("stopping")
 // run keeps a session going until it is time to stop.
 func (w *worker) run(soft, hard context.Context) {
 	for failures := 0; soft.Err() == nil; failures++ {
-		worked, err := w.consume(soft, hard)
+		begun := time.Now()
+		err := w.consume(soft, hard)
 		if soft.Err() != nil {
 			return
 		}
@@ -57,13 +58,11 @@ func (w *worker) run(soft, hard context.Context) {
 			return
 		}
 		w.c.counters.note(fmt.Errorf("queue %q: %w", w.q.Name, err))
-		if worked {
-			failures = 0
+		first := w.c.cfg.ReconnectDelay
+		if time.Since(begun) > first { // it went well for a while
+			failures, first = 0, min(first, 100*time.Millisecond)
 		}
-		wait := rabbit.RetryAfter(err, rabbit.Backoff(failures, w.c.cfg.ReconnectDelay, w.c.cfg.MaxWait))
-		if worked { // it is the first failure
-			wait = min(wait, 100*time.Millisecond)
-		}
+		wait := rabbit.RetryAfter(err, rabbit.Backoff(failures, first, w.c.cfg.MaxWait))
 		if !errors.Is(err, rabbit.ErrUnavailable) { // of which the broker's own log line tells
 			w.log.Warn("The queue is not consumed for the time being", "err", err, "retry_in", wait.Round(time.Millisecond))
 		}
@@ -73,25 +72,24 @@ func (w *worker) run(soft, hard context.Context) {
 	}
 }
 
-// consume opens a session and stays in it until it ends. worked tells whether it
-// came to consuming.
-func (w *worker) consume(soft, hard context.Context) (worked bool, err error) {
+// consume opens a session and stays in it until it ends.
+func (w *worker) consume(soft, hard context.Context) error {
 	conn, err := w.broker.Connect(soft)
 	if err != nil {
-		return false, err
+		return err
 	}
 	rpc, cancel := context.WithTimeout(hard, rpcTimeout)
 	defer cancel()
 	ch, err := conn.Channel(rpc)
 	if err != nil {
-		return false, err
+		return err
 	}
 	closed := ch.NotifyClose(make(chan *amqp091.Error, 1))
 	cancelled := ch.NotifyCancel(make(chan string, 1))
 	deliveries, err := w.open(rpc, conn, ch)
 	if err != nil {
 		closeChannel(hard, conn, ch)
-		return false, err
+		return err
 	}
 	alive, end := context.WithCancelCause(hard)
 	s := &session{w: w, conn: conn, ch: ch, soft: soft, hard: hard, alive: alive, queue: make(chan amqp091.Delivery, w.q.Prefetch)}
@@ -118,14 +116,14 @@ func (w *worker) consume(soft, hard context.Context) (worked bool, err error) {
 	select {
 	case tag, ok := <-cancelled:
 		if ok && errors.Is(err, errEnded) {
-			return true, fmt.Errorf("the broker has cancelled the consumer %s: the queue was deleted, or its node is gone", tag)
+			return fmt.Errorf("the broker has cancelled the consumer %s: the queue was deleted, or its node is gone", tag)
 		}
 	default:
 	}
 	if errors.Is(err, errEnded) {
 		err = context.Cause(alive)
 	}
-	return true, err
+	return err
 }
 
 func (w *worker) open(ctx context.Context, conn *rabbit.Conn, ch *amqp091.Channel) (deliveries <-chan amqp091.Delivery, err error) {
