@@ -37,10 +37,15 @@ const (
 	headerKey      = "x-winchester-routing-key" // and with what routing key
 	headerTime     = "x-winchester-time"        // when it was put away, RFC 3339
 	headerCC       = "x-winchester-cc"          // its CC header, which would route it
+	headerLeftOut  = "x-winchester-headers"     // that its own headers were too large
 )
 
-// maxReason bounds what is kept of a reason: all headers must fit into a frame.
-const maxReason = 2000
+// All headers must fit into a frame, which has at most 128 KiB, or less where the
+// broker says so.
+const (
+	maxReason  = 2000
+	maxHeaders = 64 << 10
+)
 
 func openDeadLetters(c Config) (deadLetters, error) {
 	if c.DeadLetters.File != "" {
@@ -87,7 +92,11 @@ func (d *deadExchange) put(ctx context.Context, letters []letter) error {
 // without what would make the broker refuse it, drop it or send it elsewhere.
 func (l letter) publishing() amqp091.Publishing {
 	headers := amqp091.Table{}
-	maps.Copy(headers, l.Headers)
+	if size := len(fmt.Sprint(l.Headers)); size <= maxHeaders {
+		maps.Copy(headers, l.Headers)
+	} else {
+		headers[headerLeftOut] = fmt.Sprintf("%d bytes of headers were left out: with these they would not fit into a frame", size)
+	}
 	if cc, ok := headers["CC"]; ok {
 		headers[headerCC] = cc
 		delete(headers, "CC")

@@ -69,6 +69,22 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// TestLargeHeaders: headers that fill a frame by themselves do not keep a message
+// from being put away.
+func TestLargeHeaders(t *testing.T) {
+	t.Parallel()
+	b := testrabbit.Open(t)
+	q, dead := b.Name("queue"), b.Name("dead")
+	b.Queue(q)
+	b.PublishMessage("", q, amqp091.Publishing{Body: []byte("no JSON"), Headers: amqp091.Table{"large": strings.Repeat("x", 130_900)}})
+	c, stop := start(t, amqp.Config{Sink: newEngine(t), DeadLetters: amqp.DeadLetters{Exchange: dead}, Queues: []amqp.Queue{{Name: q}}})
+	waitAcknowledged(t, c, 1)
+	stop()
+	if d := b.Get(dead); string(d.Body) != "no JSON" || d.Headers["large"] != nil || !strings.Contains(fmt.Sprint(d.Headers["x-winchester-headers"]), "130") {
+		t.Errorf("%.200v", d.Headers)
+	}
+}
+
 // TestDeadLetterFile: the same, in a file that someone left half a line in.
 func TestDeadLetterFile(t *testing.T) {
 	t.Parallel()

@@ -72,8 +72,9 @@ func (p *Publisher) Publish(ctx context.Context, t *Topology, messages []Message
 		return p.fault(ctx, conn, err)
 	}
 	if err := p.publish(ctx, pc, t, messages); err != nil {
-		_ = conn.Do(ctx, pc.ch.Close) // it may have confirms to come that nobody waits for
-		return p.fault(ctx, conn, err)
+		err = p.fault(ctx, conn, err)
+		pc.discard() // it may have confirms to come that nobody waits for
+		return err
 	}
 	p.putBack(pc)
 	return nil
@@ -181,14 +182,28 @@ func (p *Publisher) channel(ctx context.Context, conn *Conn) (*pubChannel, error
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.Do(ctx, func() error { return ch.Confirm(false) }); err != nil {
-		return nil, err
-	}
-	return &pubChannel{
+	pc := &pubChannel{
 		conn: conn, ch: ch,
 		returns: ch.NotifyReturn(make(chan amqp091.Return, inFlight)),
 		closed:  ch.NotifyClose(make(chan *amqp091.Error, 1)),
-	}, nil
+	}
+	if err := conn.Do(ctx, func() error { return ch.Confirm(false) }); err != nil {
+		pc.discard()
+		return nil, err
+	}
+	return pc, nil
+}
+
+// discard closes the channel. On a connection that is blocked the broker would not
+// hear of it: there the channel is left to end with its connection, which would
+// otherwise be given up, and the next one be found to be blocked all over again.
+func (pc *pubChannel) discard() {
+	if pc.conn.Blocked() != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_ = pc.conn.Do(ctx, pc.ch.Close) // if that fails, the connection is gone, and the channel with it
 }
 
 func (p *Publisher) putBack(pc *pubChannel) {
@@ -199,9 +214,7 @@ func (p *Publisher) putBack(pc *pubChannel) {
 	}
 	p.mu.Unlock()
 	if !keep {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		_ = pc.conn.Do(ctx, pc.ch.Close)
+		pc.discard()
 	}
 }
 
