@@ -42,10 +42,14 @@ crash: ## kill -9 a process 200 times while it adds events and fires streams
 postgres: ## the engine's tests on PostgreSQL: make postgres URL=postgres://...
 	WINCHESTER_POSTGRES=$(URL) WINCHESTER_TEST_DATABASE=postgres $(GO) test -count=1 . ./store ./examples/...
 
+rabbitmq: ## tests of RabbitMQ, which is killed and restarted: make rabbitmq URL=amqp://guest:guest@127.0.0.1:5672/
+	WINCHESTER_RABBITMQ=$(URL) $(GO) test -count=1 ./internal/rabbit ./amqp ./handlers/notify ./config
+	WINCHESTER_RABBITMQ=$(URL) WINCHESTER_RABBITMQ_RESTART=1 $(GO) test -count=1 -p 1 -run '^(TestBrokerKilled|TestConsumerTimeout|TestBlocked)$$' -v ./amqp ./handlers/notify
+
 chaos: ## kill, stop and cut off processes, then check the books: make chaos URL=postgres://... DURATION=30m
 	$(GO) run ./internal/chaos/cmd/chaos -url $(URL) -duration $(DURATION)
 
 golden: ## compare with another set of recordings: make golden DIR=/path
 	WINCHESTER_GOLDEN=$(DIR) $(GO) test -count=1 -run '^TestGolden' ./...
 
-.PHONY: help test race lint fmt quickstart embed bench fuzz crash postgres chaos golden
+.PHONY: help test race lint fmt quickstart embed bench fuzz crash postgres rabbitmq chaos golden

@@ -111,6 +111,9 @@ type Env struct {
 	IdempotencyKey string
 	// DistinguishingTraits are the values that all events of the stream share.
 	DistinguishingTraits Traits
+	// Events are the stream's own, sorted by time: what the first handler is given.
+	// They must not be changed.
+	Events []Event
 	// Now is the time at which the stream was claimed, by the engine's clock.
 	Now time.Time
 	// Clock is the engine's, for what must be timed while the run goes on.
@@ -119,6 +122,22 @@ type Env struct {
 	Logger *slog.Logger
 	// Values is scratch space between the handlers of the run.
 	Values map[string]any
+}
+
+// New returns those of the events that are not the stream's own: what handlers
+// have made, and what is stored when the stream completes.
+func (e *Env) New(events []Event) []Event {
+	own := make(map[string]bool, len(e.Events))
+	for i := range e.Events {
+		own[e.Events[i].MessageID] = true
+	}
+	var made []Event
+	for i := range events {
+		if !own[events[i].MessageID] {
+			made = append(made, events[i])
+		}
+	}
+	return made
 }
 
 type cancelError struct{ err error }

@@ -60,7 +60,7 @@ func (m *PipelineManager) execute(r *run) {
 		StreamID: r.stream.ID, StreamName: r.stream.Name, Pipeline: name, Pass: r.pass, Attempt: r.stream.Attempt,
 		Snoozes: r.stream.snoozes(), Clock: m.triggers.clock,
 		IdempotencyKey:       r.stream.Key + "-" + strconv.FormatInt(r.stream.ID, 10),
-		DistinguishingTraits: r.stream.DistinguishingTraits, Now: r.now, Values: map[string]any{},
+		DistinguishingTraits: r.stream.DistinguishingTraits, Events: r.events, Now: r.now, Values: map[string]any{},
 		Logger: m.log.With("trigger", r.stream.Name, "stream_id", r.stream.ID, "pipeline", name),
 	}
 	if !m.createHandlers(r, m.pipelines[name]) {
@@ -130,10 +130,6 @@ func (m *PipelineManager) createHandlers(r *run, p *pipeline) bool {
 
 // handle passes the events through the handlers and collects the new ones.
 func (r *run) handle(env *Env) error {
-	given := make(map[string]bool, len(r.events))
-	for _, e := range r.events {
-		given[e.MessageID] = true
-	}
 	events := r.events
 	for i, h := range r.handlers {
 		if err := context.Cause(r.ctx); err != nil {
@@ -145,10 +141,8 @@ func (r *run) handle(env *Env) error {
 			return err
 		}
 	}
-	for _, e := range events {
-		if given[e.MessageID] {
-			continue
-		}
+	own := &Env{Events: r.events} // whatever a handler has done to the one it was given
+	for _, e := range own.New(events) {
 		e, err := e.normalize()
 		if err != nil {
 			return Cancel(fmt.Errorf("the pipeline made an %w", err)) // and would make it again

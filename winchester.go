@@ -55,7 +55,7 @@
 // # Dependencies
 //
 // This package knows no database, no broker and no command line: packages
-// timex and internal/... below it, packages distiller, store and handlers above
+// timex and internal/... below it, packages distiller, store, amqp and handlers above
 // it, which do not know each other, and config on top of those.
 package winchester
 

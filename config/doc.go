@@ -30,6 +30,6 @@
 //
 // # Dependencies
 //
-// This package stands above winchester, distiller, store and the handlers, and
+// This package stands above winchester, distiller, store, amqp and the handlers, and
 // below the commands and examples. None of those below knows it.
 package config

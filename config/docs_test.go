@@ -84,7 +84,7 @@ func TestDescribe(t *testing.T) {
 func TestGuides(t *testing.T) {
 	t.Parallel()
 	block := regexp.MustCompile("(?s)<!-- (triggers|pipelines|winchester|event_definitions)(, faulty)? -->\n```yaml\n(.*?)```\n(?:\n```\n(.*?)\n```\n)?")
-	for _, guide := range []string{"configuration.md", "triggers.md", "pipelines.md"} {
+	for _, guide := range []string{"configuration.md", "triggers.md", "pipelines.md", "rabbitmq.md"} {
 		data, err := os.ReadFile(filepath.Join("..", "docs", guide))
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +103,7 @@ func TestGuides(t *testing.T) {
 			default:
 				l := &loader{
 					opts: Options{}, cfg: &Config{Settings: defaults()}, names: handlerNames{registry: guideHandlers()}, plugins: Options{}.traitPlugins(),
-					values: map[string]yamlx.Value{}, given: map[string]bool{}, main: newSource("winchester.yaml", []byte(b[3]), env("DB_PASSWORD", "x")),
+					values: map[string]yamlx.Value{}, given: map[string]bool{}, main: newSource("winchester.yaml", []byte(b[3]), env("DB_PASSWORD", "x", "RABBITMQ_PASSWORD", "x")),
 				}
 				l.readSettings()
 				if faults := l.main.faults(); faults != nil {

@@ -9,16 +9,17 @@ import (
 
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/handlers/atompub"
+	"github.com/seed71495667/winchester/handlers/notify"
 	"github.com/seed71495667/winchester/handlers/usage"
 	"github.com/seed71495667/winchester/internal/suggest"
 	"github.com/seed71495667/winchester/internal/yamlx"
 )
 
-// Handlers returns a registry of the ready-made handlers: logger, usage and
-// atompub. A host adds its own to it and hands it in as Options.Handlers.
+// Handlers returns a registry of the ready-made handlers: logger, usage, notify
+// and atompub. A host adds its own to it and hands it in as Options.Handlers.
 func Handlers() *winchester.Registry {
 	r := winchester.NewRegistry()
-	for _, err := range []error{usage.Register(r), atompub.Register(r)} {
+	for _, err := range []error{usage.Register(r), notify.Register(r), atompub.Register(r)} {
 		if err != nil { // unreachable: the registry is new
 			panic(err)
 		}
@@ -31,7 +32,7 @@ func Handlers() *winchester.Registry {
 var pythonHandlers = map[string]string{
 	"winchester.pipeline_handler:LoggingHandler":  winchester.LoggingHandlerName,
 	"winchester.pipeline_handler:UsageHandler":    usage.Name,
-	"winchester.pipeline_handler:NotabeneHandler": "notify",
+	"winchester.pipeline_handler:NotabeneHandler": notify.Name,
 	"winchester.pipeline_handler:AtomPubHandler":  atompub.Name,
 }
 

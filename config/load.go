@@ -78,6 +78,7 @@ func Load(path string, opts Options) (*Config, error) {
 	l.main = l.parse(path, data)
 	l.readSettings()
 	l.readDistiller()
+	l.checkConsumers()
 	triggers := l.readTriggers()
 	pipelines, known := l.readPipelines()
 	if known {

@@ -225,7 +225,6 @@ func TestSettingFaults(t *testing.T) {
 		{"no class", "pipeline_handlers: {a: }", `:1:21: pipeline_handlers.a: expected the name of a registered handler, or a Python class that one stands in for, found nothing`},
 		{"unknown class", "pipeline_handlers: {a: 'my.mod:Handler'}", `:1:24: pipeline_handlers.a: no Go handler stands in for the Python class my.mod:Handler: ` + howHandler + `, or register it under that very name; registered are ` + readyMade()},
 		{"misspelt class", "pipeline_handlers: {a: 'winchester.pipeline_handler:LogingHandler'}", `:1:24: pipeline_handlers.a: no Go handler stands in for the Python class winchester.pipeline_handler:LogingHandler (did you mean "winchester.pipeline_handler:LoggingHandler"?): ` + howHandler + `, or register it under that very name; registered are ` + readyMade()},
-		{"class without handler", "pipeline_handlers: {a: 'winchester.pipeline_handler:NotabeneHandler'}", `:1:24: pipeline_handlers.a: winchester.pipeline_handler:NotabeneHandler is the Go handler "notify" here, which is not registered; registered are ` + readyMade()},
 		{"unknown handler", "pipeline_handlers: {a: loger}", `:1:24: pipeline_handlers.a: no handler "loger" is registered (did you mean "logger"?): ` + howHandler + `; registered are ` + readyMade()},
 		{"distiller_trait_plugins", "distiller_trait_plugins: x", `:1:26: distiller_trait_plugins: expected a map, found the text "x"`},
 		{"unknown plugin class", "distiller_trait_plugins: {a: 'my.mod:Plugin'}", `:1:30: distiller_trait_plugins.a: no Go plugin stands in for the Python class my.mod:Plugin: ` + howPlugin + `, or register it under that very name; registered are bitfield, split, sum`},
@@ -248,6 +247,18 @@ func TestSettingFaults(t *testing.T) {
 				t.Errorf("in\n%s\ngot  %s\nwant %s", text, got, c.want)
 			}
 		})
+	}
+}
+
+// A class that a ready-made handler stands in for is of no use if the host has
+// left that one out.
+func TestClassWithoutHandler(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, "winchester.yaml", "pipeline_handlers: {a: 'winchester.pipeline_handler:NotabeneHandler'}\ndatabase: {url: 'sqlite://'}")
+	_, err := Load(filepath.Join(dir, "winchester.yaml"), Options{Handlers: winchester.NewRegistry()})
+	want := `winchester.pipeline_handler:NotabeneHandler is the Go handler "notify" here, which is not registered; registered are logger`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v\nwant %s", err, want)
 	}
 }
 

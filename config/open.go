@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/handlers/notify"
 	"github.com/seed71495667/winchester/store"
 )
 
@@ -14,6 +16,7 @@ import (
 type Engine struct {
 	*winchester.Engine
 	closers []func() error
+	logger  *slog.Logger
 }
 
 // EngineConfig returns what the files say as the configuration of an engine
@@ -59,7 +62,8 @@ func (c *Config) Open(ctx context.Context) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e.closers = append(e.closers, logFile.Close)
+	e.logger = logger
+	e.closers = append(e.closers, logFile.Close, func() error { notify.Close(); return nil })
 	for _, w := range c.Warnings {
 		logger.WarnContext(ctx, w.String())
 	}
@@ -85,7 +89,8 @@ func (c *Config) Open(ctx context.Context) (_ *Engine, err error) {
 }
 
 // Close stops the engine, waiting for the pipelines that are running, and
-// closes the database and the log file. For a stop with less patience, call
+// closes the database, the log file and the connections to RabbitMQ that the
+// notify handlers of the process share and are not using. For a stop with less patience, call
 // Stop before. A store that the host has handed in stays open.
 func (e *Engine) Close() error {
 	return errors.Join(e.Stop(context.Background()), e.closeAll())

@@ -36,6 +36,8 @@ type Settings struct {
 	Workers                 int           // 0 for the engine's default
 	Lease                   time.Duration // 0 for the engine's default
 	Retry                   winchester.RetryPolicy
+	RabbitBroker            RabbitBroker
+	Consumers               Consumers
 }
 
 // Database is the section of that name.
@@ -157,6 +159,58 @@ var settings = []setting{
 	{Item{Key: "retry.on_commit_error", Type: "retry or ignore", Default: "retry",
 		Help: "What happens when a handler's Commit fails: the run is repeated, without the commits already made, or the effect is lost, as in the original."},
 		nil},
+	{Item{Key: "rabbit_broker.url", Type: typeText,
+		Help: "RabbitMQ, as a URL: amqp://user:password@host:5672/vhost, or amqps:// for TLS. Instead of the next six. See docs/rabbitmq.md."},
+		func(l *loader, v yamlx.Value) { l.readRabbitURL(v) }},
+	{Item{Key: "rabbit_broker.host", Type: typeText, Default: "localhost", Help: "Where RabbitMQ is."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.Host = v.Text() }},
+	{Item{Key: "rabbit_broker.port", Type: typeInt, Default: "5672", Help: "Its port; with ssl the default is 5671."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.Port = int(v.IntBetween(1, 65535)) }},
+	{Item{Key: "rabbit_broker.user", Type: typeText, Default: "guest", Help: "As whom to log in."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.User = v.Text() }},
+	{Item{Key: "rabbit_broker.password", Type: typeText, Default: "guest", Help: "Better not written here, but as ${NAME} of the environment."},
+		func(l *loader, v yamlx.Value) { l.readRabbitPassword(v) }},
+	{Item{Key: "rabbit_broker.vhost", Type: typeText, Default: "/", Help: "The virtual host."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.VHost = v.Text() }},
+	{Item{Key: "rabbit_broker.ssl", Type: typeBool, Default: "false", Help: "TLS."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.SSL = v.Bool() }},
+	{Item{Key: "rabbit_broker.ssl_ca_file", Type: typeFile, Help: "TLS: PEM certificates to trust. Default: the system's."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.SSLCAFile = l.locate(v) }},
+	{Item{Key: "rabbit_broker.ssl_cert_file", Type: typeFile, Help: "TLS: a client certificate, PEM."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.SSLCertFile = l.locate(v) }},
+	{Item{Key: "rabbit_broker.ssl_key_file", Type: typeFile, Help: "TLS: the key of the client certificate, PEM."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.SSLKeyFile = l.locate(v) }},
+	{Item{Key: "rabbit_broker.ssl_server_name", Type: typeText, Help: "TLS: the name in the broker's certificate. Default: the host."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.SSLServerName = v.Text() }},
+	{Item{Key: "rabbit_broker.ssl_insecure", Type: typeBool, Default: "false", Help: "TLS: do not check the broker's certificate."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.SSLInsecure = v.Bool() }},
+	{Item{Key: "rabbit_broker.reconnect_delay", Type: typeDuration, Default: "1s",
+		Help: "The pause after a first failure to connect; each further one is twice as long."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.ReconnectDelay = readPeriod(v) }},
+	{Item{Key: "rabbit_broker.max_wait", Type: typeDuration, Default: "30s", Help: "The longest pause, between attempts to connect and between attempts to store."},
+		func(l *loader, v yamlx.Value) { l.cfg.RabbitBroker.MaxWait = readPeriod(v) }},
+	{Item{Key: "rabbit_broker.poll_delay", Type: typeDuration, Ignored: true, Help: "Yagi's pause between polls."},
+		func(l *loader, v yamlx.Value) {
+			l.main.warn(v, "has no effect: messages are delivered, not polled for")
+		}},
+	{Item{Key: "rabbit_broker.max_connection_age", Type: typeDuration, Ignored: true, Help: "After which Yagi connected anew."},
+		func(l *loader, v yamlx.Value) {
+			l.main.warn(v, "has no effect: heartbeats find a connection that is dead")
+		}},
+	{Item{Key: "consumers.queues", Type: "map of queues",
+		Help: "The queues to consume, by name, with the keys that docs/rabbitmq.md lists. Without it nothing is consumed."},
+		func(l *loader, v yamlx.Value) { l.readQueues(v) }},
+	{Item{Key: "consumers.batch_wait", Type: typeDuration, Default: "0", Help: "How long a batch that is not full waits for more."},
+		func(l *loader, v yamlx.Value) { l.cfg.Consumers.BatchWait, _ = readDuration(v) }},
+	{Item{Key: "consumers.dead_letter_exchange", Type: typeText, Default: "winchester.dead_letters",
+		Help: "Where messages go that cannot become events."},
+		func(l *loader, v yamlx.Value) { l.cfg.Consumers.DeadLetters.Exchange = v.Text() }},
+	{Item{Key: "consumers.dead_letter_queue", Type: typeText, Default: "the name of the exchange", Help: "The queue that is declared for them."},
+		func(l *loader, v yamlx.Value) { l.cfg.Consumers.DeadLetters.Queue = v.Text() }},
+	{Item{Key: "consumers.dead_letter_declare", Type: typeBool, Default: "true", Help: "Make the two where they are missing."},
+		func(l *loader, v yamlx.Value) { l.cfg.Consumers.DeadLetters.NoDeclare = !v.Bool() }},
+	{Item{Key: "consumers.dead_letter_file", Type: typeText, Help: "A file that such messages are appended to instead, as JSON Lines."},
+		func(l *loader, v yamlx.Value) { l.cfg.Consumers.DeadLetters.File = v.Text() }},
 	{Item{Key: "log_level", Type: typeText, Default: "info",
 		Help: "debug, info, warning, error or critical. Of effect only if the host hands in no logger."},
 		func(l *loader, v yamlx.Value) { l.readLogLevel(v) }},
