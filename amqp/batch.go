@@ -162,7 +162,7 @@ type tally struct{ stored, duplicates, dropped, filtered int }
 // those items of the JSON array that it is.
 func (t *tally) take(m *message) []letter {
 	r := m.result
-	if len(r.Items) == 0 {
+	if r.Outcome != winchester.OutcomeBatch {
 		if t.count(r) {
 			return nil
 		}

@@ -207,13 +207,19 @@ func TestItems(t *testing.T) {
 	q, dead := b.Name("queue"), b.Name("dead")
 	b.Queue(q)
 	b.Publish("", q, `[{"n":1},{"n":2},{"n":3}]`)
+	b.Publish("", q, `[]`) // nothing in it can be wrong
+	batch := 0
 	s := &sink{after: func(_ int, results []winchester.Result) {
-		results[0] = winchester.Result{Outcome: winchester.OutcomeFailed, Err: errors.New("one of them"), Items: []winchester.Result{
+		items := [][]winchester.Result{{
 			{Outcome: winchester.OutcomeStored}, {Outcome: winchester.OutcomeFailed, Err: winchester.ErrInvalidEvent}, {Outcome: winchester.OutcomeDuplicate},
-		}}
+		}, nil}
+		for i := range results {
+			results[i] = winchester.Result{Outcome: winchester.OutcomeBatch, Items: items[batch]}
+			batch++
+		}
 	}}
 	c, stop := start(t, amqp.Config{Sink: s, DeadLetters: amqp.DeadLetters{Exchange: dead}, Queues: []amqp.Queue{{Name: q}}})
-	waitAcknowledged(t, c, 1)
+	waitAcknowledged(t, c, 2)
 	stop()
 	if d := b.Get(dead); string(d.Body) != `{"n":2}` || d.Headers["x-winchester-reason"] != "item 1: invalid event" {
 		t.Errorf("%s %v", d.Body, d.Headers)

@@ -2,6 +2,7 @@ package benchmarks
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -18,20 +19,24 @@ const claimSize = 100
 type workingFloor struct {
 	pool                  *pgxpool.Pool
 	claim, read, complete string
+	// decode: the traits of the events are decoded, for somebody who wants to look
+	// at them, in the simplest way there is.
+	decode bool
 }
 
 func newWorkingFloor(pool *pgxpool.Pool, schema string) *workingFloor {
 	return &workingFloor{
-		pool, inSchema(schema, `
+		pool: pool,
+		claim: inSchema(schema, `
 WITH due AS MATERIALIZED (SELECT id AS due_id FROM {streams} WHERE fire_due < $1 ORDER BY fire_due, id LIMIT $2 FOR UPDATE SKIP LOCKED)
 UPDATE {streams} SET state_serial_no = state_serial_no + 1, state = 2, open_key = NULL, owner = 'floor', claimed_due = fire_due,
 	fire_due = $3, expire_due = NULL, attempt = attempt + 1
 FROM due WHERE id = due_id
 RETURNING id, name, stream_key, distinguishing_traits, state_serial_no, first_event, last_event, attempt`),
-		inSchema(schema, `
+		read: inSchema(schema, `
 SELECT m.stream_id, e.id, e.message_id, e.event_type, e.timestamp, e.traits
 FROM {members} m JOIN {events} e ON e.id = m.event_id WHERE m.stream_id = ANY($1)`),
-		inSchema(schema, `
+		complete: inSchema(schema, `
 WITH gone AS (
 	DELETE FROM {streams} s USING unnest($1::bigint[], $2::bigint[]) AS c (id, serial)
 	WHERE s.id = c.id AND s.state_serial_no = c.serial RETURNING s.id
@@ -82,7 +87,14 @@ func (f *workingFloor) cycle(ctx context.Context, perStream int) (int, error) {
 		return 0, err
 	}
 	events := 0
-	_, err = pgx.ForEachRow(rows, []any{&e.stream, &e.id, &e.message, &e.kind, &e.at, &e.traits}, func() error { events++; return nil })
+	_, err = pgx.ForEachRow(rows, []any{&e.stream, &e.id, &e.message, &e.kind, &e.at, &e.traits}, func() error {
+		events++
+		if f.decode {
+			var traits map[string]any
+			return json.Unmarshal([]byte(e.traits), &traits)
+		}
+		return nil
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -12,8 +12,10 @@ import (
 
 // BenchmarkWork runs streams that are ready: claim, load their events, a
 // pipeline that does nothing, complete. A worker is a started engine or, of the
-// floor, a goroutine that does one claim after the other; River has one client,
-// whose job is a row without events. The clock starts when a tenth is done: until
+// floor, a goroutine that does one claim after the other. The floor reads the
+// traits of events as the text that they are stored as; a second one makes maps
+// of them, as handlers get them, by encoding/json. River has one client, whose
+// job is a row without events. The clock starts when a tenth is done: until
 // then connections are made, plans are cached, and claims grow.
 func BenchmarkWork(b *testing.B) {
 	for _, workers := range []int{1, 2, 4} {
@@ -27,18 +29,20 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 	streams := 3000 * workers
 	pool := openPool(b, postgresURL(b))
 	b.Cleanup(pool.Close)
-	engineSchema, floorSchema := migrated(b), migrated(b)
+	engineSchema, floorSchema, decodingSchema := migrated(b), migrated(b), migrated(b)
 	s := openStore(b, engineSchema)
-	floor := newWorkingFloor(pool, floorSchema)
+	floor, decoding := newWorkingFloor(pool, floorSchema), newWorkingFloor(pool, decodingSchema)
+	decoding.decode = true
 	riverSchema := newRiver(b, pool)
 	race := newRace(b, "streams/s")
 	race.loop(func() []side {
-		for _, schema := range []string{engineSchema, floorSchema} {
+		for _, schema := range []string{engineSchema, floorSchema, decodingSchema} {
 			empty(b, pool, schema)
 		}
 		fill(b, pool, engineSchema, stored{streams: streams, perStream: perStream, ready: true})
 		copyOf(b, pool, floorSchema, engineSchema)
-		analyze(b, pool, engineSchema, floorSchema)
+		copyOf(b, pool, decodingSchema, engineSchema)
+		analyze(b, pool, engineSchema, floorSchema, decodingSchema)
 		execute(b, pool, "TRUNCATE "+riverSchema+".river_job")
 		worked := &atomic.Int64{}
 		client := riverClient(b, pool, riverSchema, worked)
@@ -50,6 +54,7 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 		return []side{
 			working("engine", streams, engineWork(b.Context(), engines)),
 			working("floor", streams, floorWork(b.Context(), floor, workers, perStream)),
+			working("decoding-floor", streams, floorWork(b.Context(), decoding, workers, perStream)),
 			working("river", streams, job{
 				start: func() error { return client.Start(b.Context()) },
 				done:  worked.Load,
@@ -58,6 +63,7 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 		}
 	})
 	race.compare("engine", "floor", "vs-floor")
+	race.compare("engine", "decoding-floor", "vs-decoding-floor")
 	race.compare("engine", "river", "vs-river")
 }
 
