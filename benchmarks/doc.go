@@ -17,5 +17,8 @@
 // before its clock starts: JSON, keys, arrays, all sorted. The engine's clock
 // covers it all, from the events as a host has them.
 //
+// The process holds 64 MB besides, for the garbage collector to behave as in a
+// service.
+//
 // WINCHESTER_BENCH_BIG=1 adds what needs millions of stored events.
 package benchmarks

@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// ballast is memory that is in use, as a service has some. Without it the
+// garbage collector would run for every four megabytes that a contender makes.
+var ballast = make([]byte, 64<<20)
+
 // side is a contender's part of a round.
 type side struct {
 	name string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -91,7 +92,7 @@ func (tx *transaction) InsertEvents(ctx context.Context, events []winchester.Eve
 	}
 	rows := make([]eventRow, len(events))
 	// The traits of all events are written into one text and cut out of it.
-	text := make([]byte, 0, 512*len(events))
+	var text []byte
 	ends := make([]int, len(events))
 	var traits winchester.TraitsWriter
 	for i := range events {
@@ -99,6 +100,9 @@ func (tx *transaction) InsertEvents(ctx context.Context, events []winchester.Eve
 		var err error
 		if text, err = traits.Append(text, e.Traits); err != nil {
 			return nil, fmt.Errorf("store: event %q: %w", e.MessageID, err)
+		}
+		if i == 0 { // the others will be about as large
+			text = slices.Grow(text, len(text)*len(events)*9/8)
 		}
 		ends[i] = len(text)
 	}
