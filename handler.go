@@ -127,6 +127,9 @@ type Env struct {
 // New returns those of the events that are not the stream's own: what handlers
 // have made, and what is stored when the stream completes.
 func (e *Env) New(events []Event) []Event {
+	if n := len(events); n == 0 || n == len(e.Events) && &events[0] == &e.Events[0] {
+		return nil // most pipelines make none
+	}
 	own := make(map[string]bool, len(e.Events))
 	for i := range e.Events {
 		own[e.Events[i].MessageID] = true
