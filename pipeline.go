@@ -248,6 +248,7 @@ func (m *PipelineManager) pass(ctx context.Context, pass Pass) (int, error) {
 		return 0, err
 	}
 	runs, err := m.claim(ctx, pass, m.cfg.BatchSize)
+	m.load(ctx, runs)
 	for _, r := range runs {
 		m.execute(r)
 	}
@@ -256,8 +257,8 @@ func (m *PipelineManager) pass(ctx context.Context, pass Pass) (int, error) {
 	return len(runs), err
 }
 
-// claim takes a batch of streams that are due and loads their events. ctx is
-// that of the runs. The claim itself does not end with it: a claim of which we
+// claim takes a batch of streams that are due; load must follow. ctx is that of
+// the runs. The claim itself does not end with it: a claim of which we
 // did not hear would hold its streams until the lease has run out.
 func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*run, error) {
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
@@ -275,12 +276,24 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*r
 	}
 	m.stats.loaded.Add(int64(len(streams)))
 	runs := make([]*run, len(streams))
-	ids := make([]int64, len(streams))
 	for i, s := range streams {
 		runs[i] = newRun(ctx, s, pass, now)
-		ids[i] = s.ID
 	}
 	m.inFlight.add(runs)
+	return runs, nil
+}
+
+// load gives each run the events of its stream, or the reason why it has none.
+func (m *PipelineManager) load(ctx context.Context, runs []*run) {
+	if len(runs) == 0 {
+		return
+	}
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
+	defer cancel()
+	ids := make([]int64, len(runs))
+	for i, r := range runs {
+		ids[i] = r.stream.ID
+	}
 	events, err := m.store.StreamEvents(asking, ids...)
 	for _, r := range runs {
 		if r.err = wrap("read the stream", r.stream.Unreadable); r.err != nil {
@@ -295,7 +308,6 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*r
 		one, err := m.store.StreamEvents(asking, r.stream.ID)
 		r.events, r.err = one[r.stream.ID], wrap("load events", err)
 	}
-	return runs, nil
 }
 
 // trim deletes one batch of old events and tells whether there may be more.

@@ -12,10 +12,10 @@ import (
 
 // workers are the goroutines of a started PipelineManager:
 //
-//	dispatcher ──runs──▶ worker × N ──done──▶ completer
+//	dispatcher ──▶ loader ──runs──▶ worker × N ──done──▶ completer
 //
-// and one that renews leases. The dispatcher claims streams in batches, each
-// worker runs one stream at a time, and the completer settles whatever is done
+// and one that renews leases. The dispatcher claims streams in batches, a loader
+// reads their events while the next batch is claimed, each worker runs one stream at a time, and the completer settles whatever is done
 // by then in one transaction: under load its batches grow by themselves, and
 // alone a stream waits for nobody.
 type workers struct {
@@ -30,11 +30,12 @@ type workers struct {
 	replace  func()        // starts one worker more
 	ended    chan struct{} // closed when all goroutines have ended
 
-	limit    int       // of the dispatcher: how many streams to claim at once
-	barren   time.Time // of the dispatcher: when nothing was found to expire, by the machine's clock
-	nextTrim time.Time // of the dispatcher: not before then
-	losses   int       // of the dispatcher: how often in a row the database did not answer
-	vain     int       // of the dispatcher: how often in a row what was due was not to be had
+	loading  sync.WaitGroup // of the dispatcher: for the loader of a batch
+	limit    int            // of the dispatcher: how many streams to claim at once
+	barren   time.Time      // of the dispatcher: when nothing was found to expire, by the machine's clock
+	nextTrim time.Time      // of the dispatcher: not before then
+	losses   int            // of the dispatcher: how often in a row the database did not answer
+	vain     int            // of the dispatcher: how often in a row what was due was not to be had
 }
 
 // Start begins to run pipelines and returns at once. They run until Stop is
@@ -47,7 +48,7 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 		return errors.New("winchester: started already")
 	}
 	w := &workers{
-		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers+m.cfg.BatchSize), low: make(chan struct{}, 1),
+		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers+2*m.cfg.BatchSize), low: make(chan struct{}, 1),
 		done: newGathering(), ended: make(chan struct{}),
 	}
 	w.ctx, w.kill = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -120,7 +121,7 @@ func isClosed(c <-chan struct{}) bool {
 // dispatch claims streams for as long as there are any, then sleeps until
 // there may be.
 func (w *workers) dispatch() {
-	defer close(w.runs)
+	defer func() { w.loading.Wait(); close(w.runs) }()
 	w.limit = w.m.cfg.Workers
 	for !w.isStopping() {
 		n, err := w.feed()
@@ -179,14 +180,22 @@ func (w *workers) feed() (int, error) {
 // feedPass claims one batch and hands it to the workers. How many streams it
 // takes at once follows the workers: more as long as they are quickly through,
 // down to one each when they are not, since a stream that waits here waits for
-// nobody else.
+// nobody else. At full speed it does not wait for a batch to be loaded, so that
+// there are two on their way.
 func (w *workers) feedPass(pass Pass) (int, error) {
 	limit := min(w.limit, w.m.cfg.BatchSize)
 	runs, err := w.m.claim(w.ctx, pass, limit)
-	began := time.Now()
-	for _, r := range runs {
-		w.runs <- r
+	w.loading.Wait()
+	w.loading.Go(func() {
+		w.m.load(w.ctx, runs)
+		for _, r := range runs {
+			w.runs <- r
+		}
+	})
+	if limit < w.m.cfg.BatchSize {
+		w.loading.Wait()
 	}
+	began := time.Now()
 	for len(w.runs) > w.m.cfg.Workers && !w.isStopping() { // if it is, the workers give back what they find
 		select {
 		case <-w.low:
