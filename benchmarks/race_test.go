@@ -68,6 +68,7 @@ func (r *race) loop(prepare func() []side) {
 	for r.b.Loop() {
 		r.round(prepare()...)
 	}
+	runtime.KeepAlive(ballast)
 	for name, rates := range r.rates {
 		r.b.ReportMetric(median(rates), name+"-"+r.unit)
 	}
