@@ -1,0 +1,78 @@
+package amqp_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/amqp"
+	"github.com/seed71495667/winchester/internal/testrabbit"
+)
+
+// fullDisk is a Sink whose database refuses every write, with an error that no
+// one has a name for. What needs no write goes well.
+type fullDisk struct{ full func() bool }
+
+func (f fullDisk) AddNotifications(_ context.Context, bodies [][]byte) ([]winchester.Result, error) {
+	results := make([]winchester.Result, len(bodies))
+	for i, b := range bodies {
+		switch {
+		case strings.HasPrefix(string(b), "dropped"):
+			results[i] = winchester.Result{Outcome: winchester.OutcomeDropped, Err: winchester.ErrDropped}
+		case strings.HasPrefix(string(b), "[dropped"):
+			results[i] = winchester.Result{Outcome: winchester.OutcomeBatch, Items: []winchester.Result{{Outcome: winchester.OutcomeDropped}}}
+		case f.full():
+			return nil, errors.New("no space left on device")
+		default:
+			results[i] = winchester.Result{Outcome: winchester.OutcomeStored}
+		}
+	}
+	return results, nil
+}
+
+// TestDiskFull: that a notification was dropped says nothing of the database, and
+// does not make dead letters of those that it refuses.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	for _, unwritten := range []string{"dropped", "[dropped]"} {
+		b := testrabbit.Open(t)
+		q := b.Name("queue")
+		b.Queue(q)
+		freed := make(chan struct{})
+		full := func() bool {
+			select {
+			case <-freed:
+				return false
+			default:
+				return true
+			}
+		}
+		b.Publish("", q, "good 1", unwritten, "good 2")
+		c, stop := start(t, amqp.Config{Sink: fullDisk{full}, BatchWait: 50 * time.Millisecond, DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")}, Queues: []amqp.Queue{{Name: q}}})
+		testrabbit.WaitFor(t, "something to happen", func() bool { s := c.Stats(); return s.Retries > 0 || s.Acknowledged > 0 })
+		close(freed)
+		waitAcknowledged(t, c, 3)
+		stop()
+		if s := c.Stats(); s.DeadLettered != 0 || s.Stored != 2 || s.Dropped != 1 {
+			t.Errorf("with %s: %+v", unwritten, s)
+		}
+	}
+}
+
+// TestNothingInABatch: an empty batch is no notification at all, and no poison.
+func TestNothingInABatch(t *testing.T) {
+	t.Parallel()
+	b := testrabbit.Open(t)
+	q := b.Name("queue")
+	b.Queue(q)
+	b.Publish("", q, "[]", notification("good", "x"))
+	c, stop := start(t, amqp.Config{Sink: newEngine(t), DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")}, Queues: []amqp.Queue{{Name: q}}})
+	waitAcknowledged(t, c, 2)
+	stop()
+	if s := c.Stats(); s.DeadLettered != 0 || s.Stored != 1 {
+		t.Errorf("%+v", s)
+	}
+}
