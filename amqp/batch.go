@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -137,15 +138,15 @@ func (s *session) try(messages []message) error {
 }
 
 // tryEach finds out which messages it is that the database does not take: each
-// gets a transaction of its own. It reports false if none went in, as then it
-// is the database and not they.
+// gets a transaction of its own. It reports false if the database took none, as
+// then it is the database and not they.
 func (s *session) tryEach(messages []message) bool {
 	stored := false
 	for i := range messages {
 		m := &messages[i]
 		switch err := s.try(messages[i : i+1]); {
 		case err == nil:
-			stored = stored || m.result.Outcome != winchester.OutcomeFailed
+			stored = stored || isWritten(m.result)
 		case isAway(err) || s.hard.Err() != nil:
 			return false
 		default:
@@ -155,6 +156,12 @@ func (s *session) tryEach(messages []message) bool {
 	return stored
 }
 
+// isWritten tells whether a result proves that the database takes something: of
+// what is dropped or malformed it never hears.
+func isWritten(r winchester.Result) bool {
+	return r.Outcome == winchester.OutcomeStored || r.Outcome == winchester.OutcomeDuplicate || slices.ContainsFunc(r.Items, isWritten)
+}
+
 // tally counts outcomes.
 type tally struct{ stored, duplicates, dropped, filtered int }
 
@@ -162,6 +169,9 @@ type tally struct{ stored, duplicates, dropped, filtered int }
 // those items of the JSON array that it is.
 func (t *tally) take(m *message) []letter {
 	r := m.result
+	if r.Outcome == winchester.OutcomeBatch && len(r.Items) == 0 {
+		return nil // there was nothing in it
+	}
 	if len(r.Items) == 0 {
 		if t.count(r) {
 			return nil
