@@ -76,3 +76,29 @@ func TestNothingInABatch(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestAloneAndRefused: a message that the database refuses holds the queue up for
+// as long as it is alone, and no longer.
+func TestAloneAndRefused(t *testing.T) {
+	t.Parallel()
+	b := testrabbit.Open(t)
+	q := b.Name("queue")
+	b.Queue(q)
+	s := &sink{before: func(_ int, bodies [][]byte) error {
+		for _, b := range bodies {
+			if string(b) == "poison" {
+				return errors.New("character has no equivalent in encoding LATIN1")
+			}
+		}
+		return nil
+	}}
+	b.Publish("", q, "poison")
+	c, stop := start(t, amqp.Config{Sink: s, DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")}, Queues: []amqp.Queue{{Name: q}}})
+	testrabbit.WaitFor(t, "it to be tried", func() bool { return c.Stats().Retries > 1 })
+	b.Publish("", q, "good 1", "good 2")
+	testrabbit.WaitFor(t, "the others, or many more vain tries", func() bool { st := c.Stats(); return st.Acknowledged == 3 || st.Retries > 15 })
+	stop()
+	if st := c.Stats(); st.DeadLettered != 1 || st.Stored != 2 {
+		t.Errorf("%+v", st)
+	}
+}
