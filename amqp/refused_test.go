@@ -102,3 +102,26 @@ func TestAloneAndRefused(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// TestDiskFillsUp: a database that begins to refuse everything in the middle of a
+// batch is not taken for one that refuses these messages.
+func TestDiskFillsUp(t *testing.T) {
+	t.Parallel()
+	b := testrabbit.Open(t)
+	q := b.Name("queue")
+	b.Queue(q)
+	b.Publish("", q, "good 1", "good 2", "good 3", "good 4")
+	calls := 0
+	s := &sink{before: func(_ int, bodies [][]byte) error {
+		if calls++; len(bodies) > 1 && calls < 8 || calls > 2 && calls < 8 {
+			return errors.New("permission denied for table events")
+		}
+		return nil
+	}}
+	c, stop := start(t, amqp.Config{Sink: s, BatchWait: 50 * time.Millisecond, DeadLetters: amqp.DeadLetters{Exchange: b.Name("dead")}, Queues: []amqp.Queue{{Name: q}}})
+	waitAcknowledged(t, c, 4)
+	stop()
+	if st := c.Stats(); st.DeadLettered != 0 || st.Stored != 4 {
+		t.Errorf("%+v", st)
+	}
+}
