@@ -178,22 +178,29 @@ func (s *session) try(messages []message) error {
 }
 
 // tryEach finds out which messages it is that the database does not take: each
-// gets a transaction of its own. It reports false if the database took none, as
-// then it is the database and not they.
+// gets a transaction of its own. It reports false if the database took none, or
+// does not take any more what it took before, as then it is the database and not
+// they.
 func (s *session) tryEach(messages []message) bool {
-	stored := false
+	taken, sure := -1, false // the last one that was written, and whether none was refused since
 	for i := range messages {
 		m := &messages[i]
 		switch err := s.try(messages[i : i+1]); {
+		case err == nil && isWritten(m.result):
+			taken, sure = i, true
 		case err == nil:
-			stored = stored || isWritten(m.result)
 		case isAway(err) || s.hard.Err() != nil:
 			return false
 		default:
 			m.result = winchester.Result{Outcome: winchester.OutcomeFailed, Err: fmt.Errorf("the database does not take it: %w", err)}
+			sure = false
 		}
 	}
-	return stored
+	if taken < 0 || sure {
+		return sure
+	}
+	again := messages[taken] // a copy: what became of it is known
+	return s.try([]message{again}) == nil
 }
 
 // isWritten tells whether a result proves that the database takes something: of
