@@ -121,7 +121,11 @@ func isClosed(c <-chan struct{}) bool {
 // dispatch claims streams for as long as there are any, then sleeps until
 // there may be.
 func (w *workers) dispatch() {
-	defer func() { w.loading.Wait(); close(w.runs) }()
+	defer func() {
+		w.loading.Wait()
+		w.replace() // gives back what waits for workers, however long these take
+		close(w.runs)
+	}()
 	w.limit = w.m.cfg.Workers
 	for !w.isStopping() {
 		n, err := w.feed()

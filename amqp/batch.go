@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -20,56 +21,77 @@ type message struct {
 	result winchester.Result
 }
 
+// pending is a batch that has not been acknowledged.
+type pending struct {
+	deliveries []amqp091.Delivery
+	size       int       // bytes of the bodies
+	messages   []message // of the deliveries, those that the database is to take
+	letters    []letter  // and those that it is not
+	filtered   int
+}
+
+// read looks at a delivery and takes it in.
+func (s *session) read(b *pending, d amqp091.Delivery) {
+	n := &s.w.c.counters
+	n.received.Add(1)
+	if d.Redelivered {
+		n.redelivered.Add(1)
+	}
+	b.deliveries, b.size = append(b.deliveries, d), b.size+len(d.Body)
+	body, err := cloudEvent(d)
+	if err != nil {
+		b.letters = append(b.letters, letter{Delivery: d, body: d.Body, reason: err})
+		return
+	}
+	body, left := s.w.filter.apply(body)
+	b.filtered += left
+	if body != nil {
+		b.messages = append(b.messages, message{Delivery: d, body: body})
+	}
+}
+
 // handle takes a batch through the database, puts poison away, and acknowledges.
 // An error means that the session is over; nothing of the batch has then been
 // acknowledged, and all of it will be delivered again.
 func (s *session) handle(batch []amqp091.Delivery) error {
-	n := &s.w.c.counters
-	n.received.Add(int64(len(batch)))
-	messages, letters := make([]message, 0, len(batch)), []letter(nil)
-	filtered := 0
+	b := &pending{deliveries: make([]amqp091.Delivery, 0, len(batch)), messages: make([]message, 0, len(batch))}
 	for _, d := range batch {
-		if d.Redelivered {
-			n.redelivered.Add(1)
-		}
-		body, err := cloudEvent(d)
-		if err != nil {
-			letters = append(letters, letter{Delivery: d, body: d.Body, reason: err})
-			continue
-		}
-		body, left := s.w.filter.apply(body)
-		filtered += left
-		if body != nil {
-			messages = append(messages, message{Delivery: d, body: body})
-		}
+		s.read(b, d)
 	}
-	if err := s.add(messages); err != nil {
+	if err := s.add(b); err != nil {
 		return err
 	}
-	tally := tally{filtered: filtered}
-	for i := range messages {
-		letters = append(letters, tally.take(&messages[i])...)
+	tally := tally{filtered: b.filtered}
+	letters := b.letters
+	for i := range b.messages {
+		letters = append(letters, tally.take(&b.messages[i])...)
 	}
 	if err := s.putAway(letters); err != nil {
 		return err
 	}
 	// All that was delivered before on this channel has been handled before.
-	if err := s.acknowledge(batch[len(batch)-1].DeliveryTag); err != nil {
+	if err := s.acknowledge(b.deliveries[len(b.deliveries)-1].DeliveryTag); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
+	n := &s.w.c.counters
 	n.stored.Add(int64(tally.stored))
 	n.duplicates.Add(int64(tally.duplicates))
 	n.dropped.Add(int64(tally.dropped))
 	n.filtered.Add(int64(tally.filtered))
 	n.dead.Add(int64(len(letters)))
-	n.acked.Add(int64(len(batch)))
+	n.acked.Add(int64(len(b.deliveries)))
 	return nil
 }
 
 // add stores the messages and sets their results. It does not come back before
 // the database has committed, unless the session ends or it is time to stop.
-func (s *session) add(messages []message) error {
-	for failures := 0; len(messages) > 0; failures++ {
+//
+// Whether the fault is the database's or a message's shows by other messages. So
+// those that have come meanwhile join the ones that were all refused, or one that
+// came alone would hold up its queue for ever.
+func (s *session) add(b *pending) error {
+	for failures := 0; len(b.messages) > 0; failures++ {
+		messages := b.messages
 		err := s.try(messages)
 		if err == nil {
 			return nil
@@ -77,7 +99,8 @@ func (s *session) add(messages []message) error {
 		if errors.Is(err, winchester.ErrNoDistiller) || s.hard.Err() != nil {
 			return err
 		}
-		if len(messages) > 1 && !isAway(err) {
+		refused := !isAway(err)
+		if len(messages) > 1 && refused {
 			if s.tryEach(messages) {
 				return nil
 			}
@@ -90,8 +113,26 @@ func (s *session) add(messages []message) error {
 		if err := s.rest(wait); err != nil {
 			return err
 		}
+		if refused {
+			s.join(b)
+		}
 	}
 	return nil
+}
+
+// join adds what has been delivered meanwhile to a batch, as far as it has room.
+func (s *session) join(b *pending) {
+	for len(b.deliveries) < s.w.q.MaxMessages && b.size < maxBatchBytes {
+		select {
+		case d, ok := <-s.queue:
+			if !ok {
+				return
+			}
+			s.read(b, d)
+		default:
+			return
+		}
+	}
 }
 
 // rest waits before something is tried again. An error means that it must not be.
@@ -137,22 +178,35 @@ func (s *session) try(messages []message) error {
 }
 
 // tryEach finds out which messages it is that the database does not take: each
-// gets a transaction of its own. It reports false if none went in, as then it
-// is the database and not they.
+// gets a transaction of its own. It reports false if the database took none, or
+// does not take any more what it took before, as then it is the database and not
+// they.
 func (s *session) tryEach(messages []message) bool {
-	stored := false
+	taken, sure := -1, false // the last one that was written, and whether none was refused since
 	for i := range messages {
 		m := &messages[i]
 		switch err := s.try(messages[i : i+1]); {
+		case err == nil && isWritten(m.result):
+			taken, sure = i, true
 		case err == nil:
-			stored = stored || m.result.Outcome != winchester.OutcomeFailed
 		case isAway(err) || s.hard.Err() != nil:
 			return false
 		default:
 			m.result = winchester.Result{Outcome: winchester.OutcomeFailed, Err: fmt.Errorf("the database does not take it: %w", err)}
+			sure = false
 		}
 	}
-	return stored
+	if taken < 0 || sure {
+		return sure
+	}
+	again := messages[taken] // a copy: what became of it is known
+	return s.try([]message{again}) == nil
+}
+
+// isWritten tells whether a result proves that the database takes something: of
+// what is dropped or malformed it never hears.
+func isWritten(r winchester.Result) bool {
+	return r.Outcome == winchester.OutcomeStored || r.Outcome == winchester.OutcomeDuplicate || slices.ContainsFunc(r.Items, isWritten)
 }
 
 // tally counts outcomes.

@@ -360,7 +360,7 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 	due, other, state := "fire_due", "expire_due", winchester.StateFiring
 	condition := "fire_due < $1"
 	if c.Pass == winchester.PassExpire {
-		if err := d.putOff(write, t, c.Now); err != nil {
+		if err := d.putOff(write, t, c.Now, c.Limit); err != nil {
 			return nil, err
 		}
 		due, other, state = other, due, winchester.StateExpiring
@@ -383,19 +383,22 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 // expire_due was written, and still have time at $1.
 const expiresLater = "(state = 1 AND expire_timestamp >= $1)"
 
-// putOffLimit is how many streams are put off at once.
-const putOffLimit = 1000
+// putOffLeast is how many streams are looked at, at the least, to be put off.
+const putOffLeast = 100
 
 // putOff writes the expiry of streams as their expire_due that seem to have
 // expired and have not. Each stream is put off once an expiration, and not once
-// an event.
-func (postgresDialect) putOff(write *gorm.DB, t tables, now time.Time) error {
+// an event. It looks at those in front only, until as many as are to be claimed
+// have expired indeed: what is behind them has time, and may be all of a long
+// backlog.
+func (postgresDialect) putOff(write *gorm.DB, t tables, now time.Time, limit int) error {
 	for {
 		put := 0
 		err := eachOn(write, func(scanner) error { put++; return nil }, "UPDATE "+t.streams+" SET expire_due = expire_timestamp "+
-			"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE expire_due < $1 AND "+expiresLater+
-			" ORDER BY expire_due, id LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id", now, putOffLimit)
-		if err != nil || put < putOffLimit {
+			"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE id = ANY(ARRAY(SELECT id FROM ("+
+			"SELECT id, state, expire_timestamp FROM "+t.streams+" WHERE expire_due < $1 ORDER BY expire_due, id LIMIT $2) AS first WHERE "+expiresLater+
+			")) AND expire_due < $1 AND "+expiresLater+" FOR UPDATE SKIP LOCKED)) RETURNING id", now, max(limit, putOffLeast))
+		if err != nil || put == 0 {
 			return err
 		}
 	}

@@ -205,3 +205,46 @@ func hotVerbs(ctx context.Context, s *store.Store) map[string]func(i int) error 
 		},
 	}
 }
+
+// TestClaimBehindBacklog: what a claim costs must not grow with how much has
+// expired, as it has when the workers were away for a while; else working that off
+// takes the square of it.
+func TestClaimBehindBacklog(t *testing.T) {
+	t.Parallel()
+	s, db, watch := openWatched(t, store.Options{})
+	for _, sql := range []string{
+		// A few of those that seem to have expired have not.
+		`INSERT INTO winchester_streams (name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
+			first_event, last_event, expire_timestamp, expire_due)
+			SELECT 't', 'key' || i, 'key' || i, '{"customer":"' || i || '"}', 1, 0, timestamptz '2026-01-01', timestamptz '2026-01-01',
+			timestamptz '2026-01-02' + i * interval '1 second' + CASE i % 50 WHEN 7 THEN interval '2 years' ELSE interval '0' END,
+			timestamptz '2026-01-02' + i * interval '1 second' FROM generate_series(0, 29999) AS i`,
+		"ANALYZE winchester_streams",
+	} {
+		must(t, db.Exec(sql).Error)
+	}
+	now := time.Date(2027, 1, 1, 2, 0, 0, 0, time.UTC)
+	for i := range 8 { // from the sixth time on, a plan that is made once for all values
+		watch.take()
+		streams, err := s.Claim(t.Context(), winchester.Claim{Pass: winchester.PassExpire, Owner: "w", Now: now, LeaseUntil: now.Add(time.Minute), Limit: 49})
+		must(t, err)
+		if len(streams) != 49 {
+			t.Fatalf("claim %d got %d streams", i, len(streams))
+		}
+		for _, one := range streams {
+			if !one.ExpireTimestamp.Before(now) {
+				t.Errorf("stream %d expires at %s", one.ID, one.ExpireTimestamp)
+			}
+		}
+		for _, plan := range watch.take() {
+			if strings.Contains(plan, "Seq Scan on winchester_") {
+				t.Errorf("claim %d reads a whole table: %s", i, plan)
+			}
+		}
+	}
+	var later int64
+	must(t, db.Raw("SELECT count(*) FROM winchester_streams WHERE expire_due < ? AND expire_timestamp >= ?", now, now).Scan(&later).Error)
+	if later < 500 { // of 600
+		t.Errorf("only %d are left that seem to have expired: claims look at more than they take", later)
+	}
+}

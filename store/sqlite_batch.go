@@ -244,7 +244,8 @@ func stillThere(c *winchester.StreamChange, r sql.Result) error {
 func (d sqliteDialect) streamEvents(db *gorm.DB, t tables, streams []int64, f func(row scanner) error) error {
 	condition, value := d.inIDs("m.stream_id", streams)
 	return each(db.Raw("SELECT m.stream_id, e.id, e.message_id, e.event_type, e.timestamp, e.traits FROM "+
-		t.members+" m JOIN "+t.events+" e ON e.id = m.event_id WHERE "+condition, value), f)
+		t.members+" m JOIN "+t.events+" e ON e.id = m.event_id WHERE "+condition+
+		" ORDER BY m.stream_id", value), f) // the order in which they are found anyway, as a rule
 }
 
 // claim is one statement, which waits for the write lock only if there is

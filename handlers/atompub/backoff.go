@@ -71,8 +71,8 @@ func (g *gate) leave(now time.Time, p pace, err error) time.Duration {
 		if g.failures == 0 || !now.Before(g.until) { // and not one of several that asked together
 			g.failures++
 			g.until = now.Add(max(p.wait(g.failures), f.after))
-			g.trying = false
 		}
+		g.trying = false // it is whoever tried, unless the gate is closed and nobody does
 	case err == nil, errors.As(err, &f), errors.As(err, &r):
 		g.failures, g.until, g.trying = 0, time.Time{}, false // it answers
 	default: // whoever asked has left, and knows nothing
