@@ -3,6 +3,7 @@ package amqp
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/seed71495667/winchester/internal/glob"
 )
@@ -65,34 +66,61 @@ func (f filter) applyToItems(body []byte) (rest []byte, left int) {
 	return rest, left
 }
 
-// eventType finds the event type of a notification in any of its forms.
+// eventType finds the event type of a notification in any of its forms. It must
+// be the one that the event would have: what is left out is gone.
 func eventType(body []byte) (string, bool) {
-	var n struct {
-		EventType   *string `json:"event_type"`
-		Enveloped   *string `json:"oslo.message"`
-		SpecVersion *string `json:"specversion"`
-		Type        *string `json:"type"`
-		TypeURI     *string `json:"typeURI"`
-		Action      *string `json:"action"`
-	}
-	if json.Unmarshal(body, &n) != nil {
-		return "", false
+	m := members(body)
+	if inner, ok := m.text("oslo.message"); ok {
+		return members([]byte(inner)).text("event_type")
 	}
 	switch {
-	case n.Enveloped != nil:
-		var inner struct {
-			EventType *string `json:"event_type"`
+	case m["oslo.message"] != nil:
+		return "", false
+	case m["specversion"] != nil:
+		return m.text("type")
+	case m["event_type"] != nil:
+		return m.text("event_type")
+	case m["typeURI"] != nil:
+		if action, ok := m.text("action"); ok {
+			return "cadf." + action, true
 		}
-		if json.Unmarshal([]byte(*n.Enveloped), &inner) != nil || inner.EventType == nil {
-			return "", false
-		}
-		return *inner.EventType, true
-	case n.SpecVersion != nil && n.Type != nil:
-		return *n.Type, true
-	case n.EventType != nil:
-		return *n.EventType, true
-	case n.TypeURI != nil && n.Action != nil:
-		return "cadf." + *n.Action, true
+	case m["detail"] != nil:
+		return m.text("detail-type")
 	}
 	return "", false
+}
+
+// object has the members of a JSON object that tell its form.
+type object map[string]json.RawMessage
+
+func (o object) text(key string) (string, bool) {
+	var text *string
+	if json.Unmarshal(o[key], &text) != nil || text == nil {
+		return "", false
+	}
+	return *text, true
+}
+
+var telling = []string{"oslo.message", "specversion", "type", "event_type", "typeURI", "action", "detail-type", "detail"}
+
+// members reads an object. Unlike a struct of encoding/json it tells capitals from
+// small letters, and where a key comes twice, the first counts. What is no object
+// has no members.
+func members(body []byte) object {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') || !json.Valid(body) {
+		return nil
+	}
+	out := object{}
+	for dec.More() {
+		key, err := dec.Token()
+		var value json.RawMessage
+		if err != nil || dec.Decode(&value) != nil {
+			return nil // unreachable: it is valid
+		}
+		if name, ok := key.(string); ok && out[name] == nil && slices.Contains(telling, name) {
+			out[name] = value
+		}
+	}
+	return out
 }

@@ -190,6 +190,8 @@ const (
 	pgUniqueViolation      = "23505"
 	pgTooManyConnections   = "53300"
 	pgReadOnly             = "25006"
+	pgDiskFull             = "53100"
+	pgIOError              = "58030"
 )
 
 func (postgresDialect) isContention(err error) bool {
@@ -201,12 +203,16 @@ func (postgresDialect) isContention(err error) bool {
 }
 
 // isUnavailable: classes 08 (connection) and 57P (the server is shutting down,
-// crashed, starts up), no connection left, a standby that takes no writes, or no
-// answer that would have a code.
+// crashed, starts up), no connection left, a standby that takes no writes, a disk
+// that is full or fails, or no answer that would have a code.
 func (postgresDialect) isUnavailable(err error) bool {
 	code := pgCode(err)
-	if code != "" {
-		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == pgTooManyConnections || code == pgReadOnly
+	switch code {
+	case "":
+	case pgTooManyConnections, pgReadOnly, pgDiskFull, pgIOError:
+		return true
+	default:
+		return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P")
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return false // the caller's own, which looks like one of the network
