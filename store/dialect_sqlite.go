@@ -167,6 +167,8 @@ func (sqliteDialect) listen(context.Context, *gorm.DB, tables, slogger, func(tim
 const (
 	sqliteBusy       = 5
 	sqliteLocked     = 6
+	sqliteIOErr      = 10
+	sqliteFull       = 13
 	sqlitePrimaryKey = 1555
 	sqliteUnique     = 2067
 )
@@ -176,8 +178,13 @@ func (sqliteDialect) isContention(err error) bool {
 	return code&0xff == sqliteBusy || code&0xff == sqliteLocked
 }
 
-// A file is there, or it is not, in which case trying again does not help.
-func (sqliteDialect) isUnavailable(error) bool { return false }
+// isUnavailable: a disk that is full or fails is the fault of nothing that was to
+// be stored. Otherwise a file is there, or it is not, in which case trying again
+// does not help.
+func (sqliteDialect) isUnavailable(err error) bool {
+	code := sqliteCode(err) & 0xff
+	return code == sqliteFull || code == sqliteIOErr
+}
 
 func (sqliteDialect) isUniqueViolation(err error) bool {
 	code := sqliteCode(err)

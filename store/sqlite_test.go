@@ -42,6 +42,26 @@ func TestSQLiteSettings(t *testing.T) {
 	}
 }
 
+// TestFileIsFull: what does not fit is reported as the disk's fault, and fits when
+// there is room again.
+func TestFileIsFull(t *testing.T) {
+	t.Parallel()
+	s := open(t, fileURL(t), store.Options{Migrate: true})
+	pages := pragma(t, s, "page_count")
+	pragma(t, s, "max_page_count = "+pages)
+	add := func() error {
+		return s.Transact(t.Context(), func(tx winchester.Tx) error {
+			_, err := tx.InsertEvents(t.Context(), []winchester.Event{{MessageID: "e", EventType: "t", Timestamp: noon, Traits: winchester.Traits{"much": strings.Repeat("x", 1<<20)}}})
+			return err
+		})
+	}
+	if err := add(); !errors.Is(err, winchester.ErrUnavailable) {
+		t.Fatalf("a full file gives %v", err)
+	}
+	pragma(t, s, "max_page_count = 1000000")
+	must(t, add())
+}
+
 func TestFileNamesThatAreHardToWrite(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"with blank.db", "50%25.db", "what#.db", "äöü 名.db", "a&b=c.db", "it's.db"} {
