@@ -42,9 +42,11 @@ type verdict struct {
 
 const endOfVerdicts = "example.end"
 
+func newLedger() *ledger { return &ledger{verdicts: map[string]verdict{}, ended: make(chan struct{})} }
+
 // openLedger declares the queue of the verdicts and consumes it.
 func openLedger(ctx context.Context, s setting) (*ledger, *amqp.Consumer, error) {
-	l := &ledger{verdicts: map[string]verdict{}, ended: make(chan struct{})}
+	l := newLedger()
 	c, err := amqp.New(amqp.Config{
 		URL: s.rabbitmq, Sink: l, Name: s.connection() + "-ledger", Logger: s.log, DeadLetters: amqp.DeadLetters{Exchange: s.dead()},
 		Queues: []amqp.Queue{{Name: s.verdicts(), Exchange: s.verdicts()}},
