@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"slices"
@@ -73,7 +74,7 @@ func TestGenerator(t *testing.T) {
 			t.Errorf("seed %d: forms are %v", seed, forms)
 		}
 	}
-	if _, err := generate(plan{days: 1, instances: 10}); err == nil || !strings.Contains(err.Error(), "at least 50 instances are needed") {
+	if _, err := generate(plan{days: 1, instances: 10}); err == nil || !strings.Contains(err.Error(), "at least 52 instances are needed") {
 		t.Errorf("too few instances: %v", err)
 	}
 }
@@ -134,6 +135,56 @@ func TestVerdicts(t *testing.T) {
 			}
 			if b := l.check(days); len(b.faults) > 0 || b.right != len(days.verdicts) {
 				t.Errorf("%d of %d are right: %s", b.right, len(days.verdicts), strings.Join(b.faults, "\n"))
+			}
+		})
+	}
+}
+
+// TestEventTime: a batch is taken in as it would have been message by message, also
+// if a stream becomes due in the middle of it.
+func TestEventTime(t *testing.T) {
+	t.Parallel()
+	g := &generator{rng: rand.New(rand.NewPCG(1, 1)), begin: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	i, midnight := g.launchedBefore(g.begin), g.begin.AddDate(0, 0, 1)
+	message := func(eventType string, at time.Time, p period) []byte {
+		_, body := notification(*i, g.id(), eventType, at, p)
+		return body
+	}
+	beat := func(after time.Duration) []byte {
+		_, body := heartbeat(g.id(), midnight.Add(after))
+		return body
+	}
+	whole := period{g.begin, midnight}
+	for name, c := range map[string]struct {
+		late  int // the place in the batch of an event of the day
+		fired int64
+		codes []string
+	}{
+		"before": {2, 1, []string{""}},
+		"after":  {3, 1, []string{"", "U0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := testEngine(t)
+			batch := slices.Insert([][]byte{
+				message("exists", midnight.Add(10*time.Minute), whole), // the stream is due an hour later
+				beat(65 * time.Minute), beat(72 * time.Minute), beat(80 * 24 * time.Hour),
+			}, c.late, message("reboot.end", midnight.Add(-time.Minute), period{}))
+			if _, err := e.AddNotifications(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			events, err := e.engine.Store().FindEvents(t.Context(), winchester.EventQuery{EventTypes: []string{usage.EventVerified, usage.EventFailed}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var codes []string
+			for _, event := range events {
+				code, _ := event.Traits.String("error_code")
+				codes = append(codes, code)
+			}
+			slices.Sort(codes)
+			if !slices.Equal(codes, c.codes) || e.engine.Stats().Fired != c.fired {
+				t.Errorf("codes are %q, %+v", codes, e.engine.Stats())
 			}
 		})
 	}

@@ -70,6 +70,19 @@ var scenarios = []scenario{
 		d.i.busy = next.start
 	}},
 
+	// The record overtakes what happened just before midnight, but by less than the
+	// trigger's fire_delay.
+	{"overtaken by its record", 1, false, func(d *day) {
+		at := d.start.Add(24*time.Hour - 10*time.Minute)
+		key, start := d.write("delete.start", at)
+		d.i.deleted, d.i.state = at.Add(6*time.Second), "deleted"
+		_, end := d.write("delete.end", at.Add(7*time.Second))
+		d.g.deliver(at.Add(60*time.Minute), key, end)
+		d.g.deliver(at.Add(61*time.Minute), key, start)
+		d.wholeDay()
+		d.verdicts(verified)
+	}},
+
 	// A host with instance_usage_audit_period = hour. No record is of a whole day, so
 	// the stream expires; every record but the last is warned of, and each repeats the
 	// warnings of those before it.
