@@ -23,6 +23,7 @@ type ledger struct {
 	verdicts map[string]verdict // by message id
 	again    int                // messages that had been delivered before
 	rubbish  []string
+	news     chan struct{} // has one when something has come
 	ended    chan struct{} // closed when there will be no more
 }
 
@@ -42,7 +43,9 @@ type verdict struct {
 
 const endOfVerdicts = "example.end"
 
-func newLedger() *ledger { return &ledger{verdicts: map[string]verdict{}, ended: make(chan struct{})} }
+func newLedger() *ledger {
+	return &ledger{verdicts: map[string]verdict{}, news: make(chan struct{}, 1), ended: make(chan struct{})}
+}
 
 // openLedger declares the queue of the verdicts and consumes it.
 func openLedger(ctx context.Context, s setting) (*ledger, *amqp.Consumer, error) {
@@ -80,6 +83,10 @@ func (l *ledger) AddNotifications(_ context.Context, bodies [][]byte) ([]winches
 		default:
 			l.verdicts[v.MessageID] = v
 		}
+	}
+	select {
+	case l.news <- struct{}{}:
+	default:
 	}
 	return results, nil
 }

@@ -127,7 +127,7 @@ func TestUnderFire(t *testing.T) {
 	kills, cuts, closed := 0, 0, 0
 	const blows = 12
 	for n := range blows {
-		testrabbit.WaitFor(t, "the stream to flow", func() bool { return l.count() > total*n/(blows+1) })
+		l.waitFor(t, days, total*n/(blows+1)+1) // just published, and perhaps not completed yet
 		switch n % 3 {
 		case 0:
 			p.kill()
@@ -143,7 +143,7 @@ func TestUnderFire(t *testing.T) {
 	if err := <-published; err != nil {
 		t.Fatal(err)
 	}
-	testrabbit.WaitFor(t, "the last verdict", func() bool { return l.count() >= total })
+	l.waitFor(t, days, total)
 	p.stop()
 	if n, err := c.waiting(s.queue()); err != nil || n != 0 {
 		t.Errorf("%d notifications are left, %v", n, err)
@@ -158,8 +158,22 @@ func TestUnderFire(t *testing.T) {
 	if len(b.faults) > 0 || b.right != len(days.verdicts) {
 		t.Error(strings.Join(b.faults, "\n"))
 	}
-	if closed == 0 {
-		t.Error("the broker has closed no connection")
+	if closed == 0 || l.again == 0 {
+		t.Errorf("the broker has closed %d connections, %d verdicts were published again: there was no fire", closed, l.again)
+	}
+}
+
+// waitFor waits until so many verdicts and warnings are there.
+func (l *ledger) waitFor(t *testing.T, days *traffic, n int) {
+	t.Helper()
+	patience := time.NewTimer(time.Minute)
+	defer patience.Stop()
+	for l.count() < n {
+		select {
+		case <-l.news:
+		case <-patience.C:
+			t.Fatalf("waited a minute for %d verdicts and warnings, %d are there:\n%s", n, l.count(), strings.Join(l.check(days).faults, "\n"))
+		}
 	}
 }
 
