@@ -163,7 +163,7 @@ type tally struct{ stored, duplicates, dropped, filtered int }
 func (t *tally) take(m *message) []letter {
 	r := m.result
 	if len(r.Items) == 0 {
-		if t.count(r) {
+		if r.Outcome == winchester.OutcomeBatch || t.count(r) { // a batch without items is no fault
 			return nil
 		}
 		return []letter{{Delivery: m.Delivery, body: m.Delivery.Body, reason: r.Err}}
