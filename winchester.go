@@ -249,7 +249,7 @@ func (e *Engine) logStatistics(ctx context.Context) {
 		if now.Received != last.Received || now.Saved != last.Saved {
 			log.Info(fmt.Sprintf("Received %d notifications. Saved %d events.", now.Received-last.Received, now.Saved-last.Saved))
 		}
-		if now.Loaded != last.Loaded {
+		if now.Loaded != last.Loaded || now.Fired != last.Fired || now.Expired != last.Expired { // not always in the same period
 			log.Info(fmt.Sprintf("Loaded %d streams. Fired %d, Expired %d.", now.Loaded-last.Loaded, now.Fired-last.Fired, now.Expired-last.Expired))
 		}
 		e.TriggerManager.stats.setLogged(e.TriggerManager.now())

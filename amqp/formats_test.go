@@ -82,7 +82,7 @@ func TestCloudEventsInBinaryMode(t *testing.T) {
 	send("application/json", binary("4", "order.placed", amqp091.Table{"cloudEvents:specversion": "0.3"}), `{}`)  // of another version
 	send("application/json", binary("5", "order.placed", nil), `{"order_id": `)                                   // broken
 	send("application/json", binary("", "order.placed", amqp091.Table{"other": "header"}), `{"order_id": "A-2"}`) // has no id
-	c, stop := start(t, amqp.Config{ // one by one, since what is broken is put away before what is malformed in the same batch
+	c, stop := start(t, amqp.Config{                                                                              // one by one, since what is broken is put away before what is malformed in the same batch
 		Sink: engine, DeadLetters: amqp.DeadLetters{Exchange: dead}, Queues: []amqp.Queue{{Name: q, MaxMessages: 1}},
 	})
 	waitAcknowledged(t, c, 7)

@@ -118,7 +118,11 @@ func TestUnderFire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer bills.Stop(context.WithoutCancel(t.Context()))
+	defer func() {
+		if err := bills.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
 	p := startChild(t, service)
 	testrabbit.WaitFor(t, "the queue", func() bool { return consumes(c, s.queue()) })
 

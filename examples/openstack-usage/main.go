@@ -53,8 +53,8 @@ func main() {
 	flag.BoolVar(&o.verbose, "v", false, "log what the service logs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	err := run(ctx, os.Stdout, o)
+	stop()
 	if errors.Is(err, errNoBroker) && o.rabbitmq == localBroker && given == "" {
 		fmt.Println("skipped:", err, "(-rabbitmq says where there is one)")
 		return
@@ -95,12 +95,12 @@ func run(ctx context.Context, out io.Writer, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer bills.Stop(context.WithoutCancel(ctx))
+	defer func() { err = errors.Join(err, bills.Stop(context.WithoutCancel(ctx))) }()
 	s, err := openService(ctx, o.setting)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.consumer.Check(ctx); err != nil { // also declares, so that nothing is lost that comes early
 		return err
 	}

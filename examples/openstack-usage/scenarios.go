@@ -100,21 +100,17 @@ func (d *day) at(hour int) time.Time {
 	return d.start.Add(time.Duration(hour)*time.Hour + time.Duration(d.g.rng.IntN(3600))*time.Second)
 }
 
-// send sends a notification of the instance as it is, but for changes.
-func (d *day) send(eventType string, at time.Time, change ...func(*instance)) {
-	key, body := d.write(eventType, at, change...)
+// send sends a notification of the instance as it is.
+func (d *day) send(eventType string, at time.Time) {
+	key, body := d.write(eventType, at)
 	d.g.send(at, key, body)
 }
 
-func (d *day) write(eventType string, at time.Time, change ...func(*instance)) (string, []byte) {
-	i := *d.i
-	for _, c := range change {
-		c(&i)
-	}
-	return notification(i, d.g.id(), eventType, at, period{})
+func (d *day) write(eventType string, at time.Time) (key string, body []byte) {
+	return notification(*d.i, d.g.id(), eventType, at, period{})
 }
 
-// record sends an exists notification.
+// record sends an exists notification of the instance as it is, but for changes.
 func (d *day) record(at time.Time, p period, change ...func(*instance)) {
 	i := *d.i
 	for _, c := range change {
