@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 // cloud is the other side of the broker: where Nova publishes.
 type cloud struct {
-	conn *amqp091.Connection
-	ch   *amqp091.Channel
-	s    setting
+	conn     *amqp091.Connection
+	ch       *amqp091.Channel
+	s        setting
+	returned chan amqp091.Return // what no queue has taken of a portion
 }
 
 func openCloud(s setting) (*cloud, error) {
@@ -28,25 +30,40 @@ func openCloud(s setting) (*cloud, error) {
 		conn.Close()
 		return nil, err
 	}
-	return &cloud{conn, ch, s}, nil
+	returned := ch.NotifyReturn(make(chan amqp091.Return, portion))
+	return &cloud{conn, ch, s, returned}, nil
 }
+
+// portion is how many messages are published before their confirms are waited for.
+const portion = 1000
 
 // publish publishes and waits until the broker has everything.
 func (c *cloud) publish(ctx context.Context, deliveries []delivery) error {
+	for part := range slices.Chunk(deliveries, portion) {
+		if err := c.publishPortion(ctx, part); err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+	}
+	return nil
+}
+
+func (c *cloud) publishPortion(ctx context.Context, deliveries []delivery) (err error) {
 	confirms := make([]*amqp091.DeferredConfirmation, len(deliveries))
-	var err error
 	for i, d := range deliveries {
 		confirms[i], err = c.ch.PublishWithDeferredConfirmWithContext(ctx, c.s.exchange(), d.key, true, false, amqp091.Publishing{
 			ContentType: "application/json", DeliveryMode: amqp091.Persistent, Body: d.body,
 		})
 		if err != nil {
-			return fmt.Errorf("publish: %w", err)
+			return err
 		}
 	}
 	for _, confirm := range confirms {
 		if ok, err := confirm.WaitContext(ctx); err != nil || !ok {
-			return errors.Join(errors.New("publish: a notification was not confirmed"), err)
+			return errors.Join(errors.New("a notification was not confirmed"), err)
 		}
+	}
+	if n := len(c.returned); n > 0 { // they come before their confirms
+		return fmt.Errorf("no queue has taken %d of the notifications", n)
 	}
 	return nil
 }

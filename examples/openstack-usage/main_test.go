@@ -268,6 +268,28 @@ func TestRunOnPostgres(t *testing.T) {
 	}
 }
 
+// TestUnrouted: what no queue takes is not passed over.
+func TestUnrouted(t *testing.T) {
+	t.Parallel()
+	s := setting{rabbitmq: testrabbit.URL(t), run: fmt.Sprintf("unrouted-%d", os.Getpid())}
+	c, err := openCloud(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.tidy(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := c.ch.ExchangeDeclare(s.exchange(), "topic", false, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	err = c.publish(t.Context(), []delivery{{key: "nowhere", body: []byte("{}")}})
+	if err == nil || !strings.Contains(err.Error(), "no queue has taken 1 of the notifications") {
+		t.Error(err)
+	}
+}
+
 // TestNoBroker: without a broker nothing is played.
 func TestNoBroker(t *testing.T) {
 	t.Parallel()
