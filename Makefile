@@ -24,6 +24,9 @@ fmt: ## format the code
 quickstart: ## see the engine at work on a SQLite file in a temporary directory
 	$(GO) run ./examples/quickstart
 
+usage: ## verify some days of a cloud's usage records, from RabbitMQ to RabbitMQ
+	$(GO) run ./examples/openstack-usage
+
 embed: ## build and run the example of a host service, a module of its own
 	cd examples/embedded && $(GO) run .
 
@@ -43,7 +46,7 @@ postgres: ## the engine's tests on PostgreSQL: make postgres URL=postgres://...
 	WINCHESTER_POSTGRES=$(URL) WINCHESTER_TEST_DATABASE=postgres $(GO) test -count=1 . ./store ./examples/...
 
 rabbitmq: ## tests of RabbitMQ, which is killed and restarted: make rabbitmq URL=amqp://guest:guest@127.0.0.1:5672/
-	WINCHESTER_RABBITMQ=$(URL) $(GO) test -count=1 ./internal/rabbit ./amqp ./handlers/notify ./config
+	WINCHESTER_RABBITMQ=$(URL) $(GO) test -count=1 ./internal/rabbit ./amqp ./handlers/notify ./config ./examples/openstack-usage
 	WINCHESTER_RABBITMQ=$(URL) WINCHESTER_RABBITMQ_RESTART=1 $(GO) test -count=1 -p 1 -run '^(TestBrokerKilled|TestConsumerTimeout|TestBlocked)$$' -v ./amqp ./handlers/notify
 
 chaos: ## kill, stop and cut off processes, then check the books: make chaos URL=postgres://... DURATION=30m
@@ -52,4 +55,4 @@ chaos: ## kill, stop and cut off processes, then check the books: make chaos URL
 golden: ## compare with another set of recordings: make golden DIR=/path
 	WINCHESTER_GOLDEN=$(DIR) $(GO) test -count=1 -run '^TestGolden' ./...
 
-.PHONY: help test race lint fmt quickstart embed bench fuzz crash postgres rabbitmq chaos golden
+.PHONY: help test race lint fmt quickstart usage embed bench fuzz crash postgres rabbitmq chaos golden

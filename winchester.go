@@ -193,6 +193,7 @@ func (e *Engine) checkPipelines(definitions []TriggerDefinition) error {
 func (e *Engine) Start(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	last := e.Stats() // before anything begins to change them
 	if err := e.PipelineManager.Start(ctx); err != nil {
 		return err
 	}
@@ -204,7 +205,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.statsEnded = make(chan struct{})
 	go func() {
 		defer close(e.statsEnded)
-		e.logStatistics(ctx)
+		e.logStatistics(ctx, last)
 	}()
 	return nil
 }
@@ -229,14 +230,13 @@ func (e *Engine) Stop(ctx context.Context) error {
 // Store returns the engine's store: for queries.
 func (e *Engine) Store() Store { return e.TriggerManager.store }
 
-// logStatistics logs, once a period, what has happened since the last line,
-// and what the triggers with a debug level have counted.
-func (e *Engine) logStatistics(ctx context.Context) {
+// logStatistics logs, once a period, what has happened since the last line, or at
+// first since last, and what the triggers with a debug level have counted.
+func (e *Engine) logStatistics(ctx context.Context, last Stats) {
 	if e.period < 0 {
 		return
 	}
 	log, clock := e.TriggerManager.log, e.TriggerManager.clock
-	last := e.Stats()
 	for {
 		timer, stop := clock.Timer(e.period)
 		select {
@@ -249,7 +249,7 @@ func (e *Engine) logStatistics(ctx context.Context) {
 		if now.Received != last.Received || now.Saved != last.Saved {
 			log.Info(fmt.Sprintf("Received %d notifications. Saved %d events.", now.Received-last.Received, now.Saved-last.Saved))
 		}
-		if now.Loaded != last.Loaded {
+		if now.Loaded != last.Loaded || now.Fired != last.Fired || now.Expired != last.Expired { // not always in the same period
 			log.Info(fmt.Sprintf("Loaded %d streams. Fired %d, Expired %d.", now.Loaded-last.Loaded, now.Fired-last.Fired, now.Expired-last.Expired))
 		}
 		e.TriggerManager.stats.setLogged(e.TriggerManager.now())

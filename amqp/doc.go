@@ -9,11 +9,16 @@
 //	...
 //	err = consumer.Run(ctx) // until ctx ends
 //
+// The engine must have a Distiller, which says what a message may be: see package
+// distiller. A CloudEvent in binary mode, whose attributes are headers, is put
+// together here. A service that is configured by files gets its consumer from
+// package config: Config.Consumer.
+//
 // What it promises: a message is acknowledged after the database has committed
-// what became of it, and not before. So every message takes effect at least once,
-// and since events are deduplicated by their message id, once in effect. A message
-// that cannot become an event goes to a dead-letter queue or file, with the reason,
-// and is acknowledged when it is safe there.
+// what became of it, and not before. Until then the broker delivers it again,
+// whatever happens; and as an event is stored once for each message id, it takes
+// effect once. A message that cannot become an event goes to a dead-letter queue
+// or file, with the reason, and is acknowledged when it is safe there.
 //
 //	what happens                                 | what becomes of the messages
 //	---------------------------------------------|------------------------------------------------

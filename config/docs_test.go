@@ -84,7 +84,7 @@ func TestDescribe(t *testing.T) {
 func TestGuides(t *testing.T) {
 	t.Parallel()
 	block := regexp.MustCompile("(?s)<!-- (triggers|pipelines|winchester|event_definitions)(, faulty)? -->\n```yaml\n(.*?)```\n(?:\n```\n(.*?)\n```\n)?")
-	for _, guide := range []string{"configuration.md", "triggers.md", "pipelines.md", "rabbitmq.md"} {
+	for _, guide := range []string{"configuration.md", "triggers.md", "pipelines.md", "rabbitmq.md", "handlers.md", "usage.md"} {
 		data, err := os.ReadFile(filepath.Join("..", "docs", guide))
 		if err != nil {
 			t.Fatal(err)
@@ -99,7 +99,10 @@ func TestGuides(t *testing.T) {
 			case "triggers":
 				_, err = ParseTriggers("triggers.yaml", []byte(b[3]))
 			case "pipelines":
-				_, err = ParsePipelines("pipelines.yaml", []byte(b[3]))
+				if _, err = ParsePipelines("pipelines.yaml", []byte(b[3])); err == nil { // then the handlers take their parameters, too
+					opts := Options{Handlers: guideHandlers(), LookupEnv: env("RABBITMQ_URL", "amqp://rabbit.internal/", "ATOM_KEY", password)}
+					_, err = LoadPipelines(filepath.Join(writeFiles(t, "pipelines.yaml", b[3]), "pipelines.yaml"), opts)
+				}
 			default:
 				l := &loader{
 					opts: Options{}, cfg: &Config{Settings: defaults()}, names: handlerNames{registry: guideHandlers()}, plugins: Options{}.traitPlugins(),
@@ -120,31 +123,17 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// TestAtomPubGuide: the pipeline that the guide shows loads.
-func TestAtomPubGuide(t *testing.T) {
-	t.Parallel()
-	data, err := os.ReadFile(filepath.Join("..", "docs", "handlers.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(data), "\n## atompub\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	_, block, found := strings.Cut(section, "```yaml\n")
-	block, _, closed := strings.Cut(block, "```\n")
-	if !found || !closed {
-		t.Fatal("there is no pipeline")
-	}
-	dir := writeFiles(t, "pipelines.yaml", block)
-	if _, err := LoadPipelines(filepath.Join(dir, "pipelines.yaml"), Options{LookupEnv: env("ATOM_KEY", password)}); err != nil {
-		t.Error(err)
-	}
-}
-
 // guideHandlers are those that the guides speak of as a host's own.
 func guideHandlers() *winchester.Registry {
 	r := Handlers()
 	for _, name := range []string{"charge", "our.billing:ChargeHandler"} {
 		winchester.MustRegister(r, name, func(winchester.NoParams) (winchester.Handler, error) { return noHandler{}, nil })
 	}
+	winchester.MustRegister(r, "invoice", func(struct {
+		Currency string `json:"currency"`
+		Cents    int    `json:"cents"`
+	}) (winchester.Handler, error) {
+		return noHandler{}, nil
+	})
 	return r
 }

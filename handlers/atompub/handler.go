@@ -3,6 +3,16 @@
 // (https://www.rfc-editor.org/rfc/rfc5023) such as Atom Hopper, as JSON or as a
 // usage event of Rackspace's Cloud Usage Format (CUF).
 //
+//	verify_usage:
+//	  - usage
+//	  - name: atompub
+//	    params:
+//	      url: https://atom.example.com/nova/events
+//	      event_types: compute.instance.exists.verified
+//	      content_format: cuf_xml
+//
+// docs/handlers.md lists the parameters.
+//
 // Delivery is at least once. An entry's id is made of the event's message id
 // alone, so a server that is sent it again answers 409, which counts as
 // delivered. What cannot be delivered now is tried again later, without holding

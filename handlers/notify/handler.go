@@ -12,6 +12,12 @@
 //	      queue_name: verified_usage
 //	      event_types: compute.instance.exists.verified
 //
+// A message is JSON. For an event it is a notification as OpenStack's services send
+// them, with the event's traits as its payload, so that Winchester can read it
+// again; a notification from the environment is published as it is. Exchange and
+// queue are declared when the first message is published. docs/handlers.md lists
+// the parameters.
+//
 // # What is promised
 //
 // Commit succeeds when the broker has confirmed every message: those that a
