@@ -29,6 +29,8 @@ type options struct {
 	called  string         // the command in question
 	running bool           // its arguments are in order, and it has begun
 	cmd     *cobra.Command // then
+
+	watching bool // what is printed is printed again and again
 }
 
 var logLevelNames = []string{"debug", "info", "warning", "error", "critical"}

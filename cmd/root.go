@@ -8,7 +8,7 @@ import (
 
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(o *options) *cobra.Command{
-	newDB,
+	newDB, newStreams, newEvents, newTimex,
 }
 
 const rootHelp = `Winchester turns a flood of small facts into few, complete batches: triggers file
@@ -39,15 +39,15 @@ func newRoot(o *options) *cobra.Command {
 	for _, make := range commands {
 		root.AddCommand(make(o))
 	}
-	o.watch(root)
+	o.observe(root)
 	return root
 }
 
-// watch notes, of each command that is run, which it is and that its arguments
+// observe notes, of each command that is run, which it is and that its arguments
 // were in order.
-func (o *options) watch(c *cobra.Command) {
+func (o *options) observe(c *cobra.Command) {
 	for _, sub := range c.Commands() {
-		o.watch(sub)
+		o.observe(sub)
 	}
 	if pre := c.Args; pre != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
