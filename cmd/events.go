@@ -64,7 +64,7 @@ func (e *events) filters(c *cobra.Command) {
 
 func (e *events) query() (winchester.EventQuery, error) {
 	q := winchester.EventQuery{From: e.from.at, To: e.to.at, EventTypes: e.names, Limit: e.limit, Mark: e.mark}
-	if err := e.check(); err != nil {
+	if err := e.valid(); err != nil {
 		return q, err
 	}
 	var err error

@@ -38,7 +38,7 @@ func (l *listing) watchFlag(c *cobra.Command) {
 	c.Flags().Lookup("watch").NoOptDefVal = "2s"
 }
 
-func (l *listing) check() error {
+func (l *listing) valid() error {
 	if l.limit < 0 {
 		return usagef("--limit %d is negative", l.limit)
 	}

@@ -8,7 +8,7 @@ import (
 
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(o *options) *cobra.Command{
-	newDB, newStreams, newEvents, newTimex,
+	newDB, newCheck, newAdd, newWorker, newConsume, newStreams, newEvents, newDistill, newTimex,
 }
 
 const rootHelp = `Winchester turns a flood of small facts into few, complete batches: triggers file
@@ -19,15 +19,10 @@ Exit codes: 0 done; 1 failed: the database, a broker or a file could not be used
 the input could not be used; 4 there is no such stream or event.`
 
 func newRoot(o *options) *cobra.Command {
-	root := &cobra.Command{
-		Use:           o.host.Name,
-		Short:         "A durable event engine: triggers, streams, pipelines",
-		Long:          rootHelp,
-		Version:       o.version(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-	}
+	root := group(o.host.Name, "A durable event engine: triggers, streams, pipelines")
+	root.Long = rootHelp
+	root.Version = o.version()
+	root.SilenceErrors, root.SilenceUsage = true, true
 	flags := root.PersistentFlags()
 	flags.StringVarP(&o.configFile, "config", "c", "winchester.yaml", "the configuration `file`")
 	flags.StringVar(&o.database, "database", "", "the database's `URL`, instead of the configuration's")

@@ -116,7 +116,7 @@ func (s *streams) query() (winchester.StreamQuery, error) {
 	q := winchester.StreamQuery{
 		Name: s.name, OlderThan: s.olderThan.at, YoungerThan: s.youngerThan.at, Limit: s.limit, Mark: s.mark, IncludeEvents: s.details,
 	}
-	if err := s.check(); err != nil {
+	if err := s.valid(); err != nil {
 		return q, err
 	}
 	if s.state != "" {

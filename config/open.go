@@ -19,6 +19,9 @@ type Engine struct {
 	logger  *slog.Logger
 }
 
+// Logger returns the logger that the engine logs to.
+func (e *Engine) Logger() *slog.Logger { return e.logger }
+
 // EngineConfig returns what the files say as the configuration of an engine
 // over a store, for a host that wants to change it before it calls
 // winchester.New.
