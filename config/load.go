@@ -51,6 +51,8 @@ type loader struct {
 	extra   Faults // of event definitions, which are not decoded here
 	// distillerFiles are the names in distiller_config, with where they stand.
 	distillerFiles []yamlx.Value
+	// definitions are what they say, nil if they say nothing or are faulty.
+	definitions *distiller.Definitions
 }
 
 // Load reads winchester.yaml and the files that it names, and checks them by
@@ -74,6 +76,9 @@ func Load(path string, opts Options) (*Config, error) {
 	pipelines, known := l.readPipelines()
 	if known {
 		l.checkPipelineNames(triggers, pipelines)
+	}
+	if l.faultless() {
+		l.crossCheck(triggers, pipelines)
 	}
 	if err := l.finish(); err != nil {
 		return nil, err
@@ -129,6 +134,15 @@ func newLoaderOf(path string, data []byte, opts Options) *loader {
 		}
 	}
 	return l
+}
+
+func (l *loader) faultless() bool {
+	for _, s := range l.sources {
+		if s.dec.Count() > 0 {
+			return false
+		}
+	}
+	return len(l.extra) == 0
 }
 
 // finish returns everything that is wrong, as Faults, or completes the Config.
