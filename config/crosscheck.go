@@ -226,6 +226,9 @@ func (c *crossChecker) checkReachable(field string, f winchester.Criterion) {
 		if len(f.EventTypes) == 1 {
 			hint = c.source.didYouMean(f.EventTypes[0], patterns)
 		}
+		if hint == "" {
+			hint = "; add it there"
+		}
 		c.warn(field+".event_type", "this is never met, so the stream never fires: no match criterion lets events of the type %s into it%s",
 			quoted(f.EventTypes), hint)
 	}

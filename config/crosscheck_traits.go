@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -115,7 +116,24 @@ func (c *crossChecker) checkTraitType(at, name string, condition any, types []di
 		names[i] = typ.String()
 	}
 	slices.Sort(names)
-	c.warn(at, "it never holds: the condition is for %s, and the event definitions make %s of the type %s", found, name, strings.Join(names, " or "))
+	c.warn(at, "it never holds: the condition is for %s, and the event definitions make %s of the type %s%s", found, name, strings.Join(names, " or "),
+		otherSpelling(condition, types))
+}
+
+// otherSpelling is a hint for a number in quotes, and for text without.
+func otherSpelling(condition any, types []distiller.Type) string {
+	text, isText := condition.(string)
+	_, err := strconv.ParseFloat(text, 64)
+	number := slices.Contains(types, distiller.Int) || slices.Contains(types, distiller.Float)
+	switch {
+	case isText && err == nil && number:
+		return "; write it without quotes"
+	case !isText && slices.Contains(types, distiller.Text):
+		if _, compares := condition.(winchester.Compare); !compares {
+			return "; write it in quotes"
+		}
+	}
+	return ""
 }
 
 // checkTimes finds variables of a time expression that are no times of the events.
