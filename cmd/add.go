@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -261,7 +264,7 @@ func (a *add) bad(file string, no int, err error) {
 	if a.bar != nil {
 		_ = a.bar.Clear()
 	}
-	fmt.Fprintf(a.errs, "%s: %s:%d: %s\n", a.host.Name, file, no, bytes.ReplaceAll([]byte(err.Error()), []byte("\n"), []byte("; ")))
+	fmt.Fprintf(a.errs, "%s: %s:%d: %s\n", a.host.Name, file, no, strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 func (a *add) report(whole bool) error {
@@ -304,8 +307,51 @@ next:
 	if len(faults) > 0 {
 		return e, errors.Join(faults...)
 	}
-	if err := json.Unmarshal(body, &e); err != nil {
+	traits := keys["traits"]
+	delete(keys, "traits")
+	head, err := json.Marshal(keys)
+	if err == nil {
+		err = json.Unmarshal(head, &e)
+	}
+	if err != nil {
 		return e, fmt.Errorf("this is not an event: %w", err)
 	}
-	return e, nil
+	e.Traits, err = parseEventTraits(traits)
+	return e, err
+}
+
+// parseEventTraits reads traits in their typed form, but takes any usual spelling
+// of a time.
+func parseEventTraits(text json.RawMessage) (winchester.Traits, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, fmt.Errorf("traits: expected an object: %w", err)
+	}
+	out := make(winchester.Traits, len(raw))
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		var tagged map[string]string
+		if json.Unmarshal(raw[name], &tagged) == nil && len(tagged) == 1 && tagged["$time"] != "" {
+			at, ok := readTime(tagged["$time"])
+			if !ok {
+				faults = append(faults, fmt.Errorf("trait %q: %q is not a time such as 2026-05-01T12:00:00Z", name, tagged["$time"]))
+			}
+			out[name] = at
+			continue
+		}
+		one, err := json.Marshal(map[string]json.RawMessage{name: raw[name]})
+		if err == nil {
+			var t winchester.Traits
+			if err = json.Unmarshal(one, &t); err == nil {
+				out[name] = t[name]
+			}
+		}
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return out, errors.Join(faults...)
 }
