@@ -111,14 +111,12 @@ func (a *add) run(ctx context.Context, files []string) (err error) {
 	if !a.events && cfg.Distiller == nil {
 		return configError{errors.New(cfg.File + ": distiller_config is missing, which says what notifications become; if the lines are events, use --events")}
 	}
-	st, err := cfg.OpenStore(ctx)
+	engine, st, err := openEngine(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	a.engine = engine
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if a.engine, err = winchester.New(cfg.EngineConfig(st)); err != nil {
-		return err
-	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	if isTerminal(a.errs) && !a.json {
@@ -168,7 +166,7 @@ func (a *add) file(ctx context.Context, name string) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -185,7 +183,7 @@ func readLine(r *bufio.Reader) (body []byte, read int64, err error) {
 		if read <= maxLine {
 			body = append(body, part...)
 		}
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return body, read, err
 		}
 	}
