@@ -85,7 +85,7 @@ func showTrait(value any) string {
 	case timex.Range:
 		return showTime(v.Begin) + "/" + showTime(v.End)
 	case string:
-		if parsed, ok := parseTrait(v).(string); ok && parsed == v && v != "" && !strings.ContainsAny(v, " ;\"") {
+		if parsed, ok := parseTrait(v).(string); ok && parsed == v && v != "" && !strings.ContainsFunc(v, awkward) {
 			return v
 		}
 		return fmt.Sprintf("%q", v)
@@ -94,6 +94,11 @@ func showTrait(value any) string {
 		return string(bytes.Trim(b, `"`))
 	}
 	return fmt.Sprint(value)
+}
+
+// awkward tells of a character that text with it has to be in quotes.
+func awkward(r rune) bool {
+	return r == ';' || r == '"' || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }
 
 // plainTraits are traits as programs like them: times are RFC 3339 text.

@@ -124,9 +124,13 @@ func parseTraits(args []string) (winchester.Traits, error) {
 
 // splitTraits cuts at semicolons that are not in quotes.
 func splitTraits(s string) (out []string) {
-	quoted, from := false, 0
+	quoted, escaped, from := false, false, 0
 	for i, r := range s {
 		switch {
+		case escaped:
+			escaped = false
+		case quoted && r == '\\':
+			escaped = true
 		case r == '"':
 			quoted = !quoted
 		case r == ';' && !quoted:

@@ -215,12 +215,15 @@ func TestWorkerAborts(t *testing.T) {
 	<-arrived
 	tick := time.NewTicker(100 * time.Millisecond) // what comes too soon after the first counts as the first
 	defer tick.Stop()
+	limit := time.After(30 * time.Second) // the pipeline would go on for two minutes
 	for ended := false; !ended; {
 		_ = d.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-d.ended:
 			ended = true
 		case <-tick.C:
+		case <-limit:
+			t.Fatalf("it does not give up:\n%s", d.output())
 		}
 	}
 	if code := d.exitCode(); code != 1 || !strings.Contains(d.output(), "winchester: aborted by a second signal") {
