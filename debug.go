@@ -53,6 +53,9 @@ type debugGroup struct {
 	passed  int64
 	failed  int64
 	reasons map[string]int64
+	// watch is told of each check that failed; only set by explanations, which
+	// have a group of their own.
+	watch func(Mismatch)
 }
 
 func (d *debugger) matchGroup() *debugGroup {
@@ -101,12 +104,22 @@ func (g *debugGroup) mismatch(reason string) bool {
 	return false
 }
 
-// mismatchf is mismatch with a text that is only made if someone counts.
-func (g *debugGroup) mismatchf(format, arg string) bool {
+// unmet counts a failed check of one of the event's fields and returns false.
+// The reason may have a %s for the field's name, and want may be anything that
+// tells what was asked of it: they are only looked at if someone counts.
+func (g *debugGroup) unmet(reason string, e *Event, field string, want any) bool {
 	if g != nil {
-		g.mismatch(fmt.Sprintf(format, arg))
+		g.note(reason, e, field, want)
 	}
 	return false
+}
+
+func (g *debugGroup) note(reason string, e *Event, field string, want any) {
+	reason = strings.Replace(reason, "%s", field, 1)
+	g.mismatch(reason)
+	if g.watch != nil {
+		g.watch(newMismatch(reason, e, field, want))
+	}
 }
 
 // debuggers hands out one debugger for each trigger name.
