@@ -96,12 +96,19 @@ func (g *debugGroup) matched() bool {
 // mismatch counts a failed check with its reason and returns false.
 func (g *debugGroup) mismatch(reason string) bool {
 	if g != nil {
-		g.mu.Lock()
-		g.failed++
-		g.reasons[reason]++
-		g.mu.Unlock()
+		g.fail(Mismatch{Reason: reason})
 	}
 	return false
+}
+
+func (g *debugGroup) fail(m Mismatch) {
+	g.mu.Lock()
+	g.failed++
+	g.reasons[m.Reason]++
+	g.mu.Unlock()
+	if g.watch != nil {
+		g.watch(m)
+	}
 }
 
 // unmet counts a failed check of one of the event's fields and returns false.
@@ -115,11 +122,11 @@ func (g *debugGroup) unmet(reason string, e *Event, field string, want any) bool
 }
 
 func (g *debugGroup) note(reason string, e *Event, field string, want any) {
-	reason = strings.Replace(reason, "%s", field, 1)
-	g.mismatch(reason)
+	m := Mismatch{Reason: strings.Replace(reason, "%s", field, 1)}
 	if g.watch != nil {
-		g.watch(newMismatch(reason, e, field, want))
+		m.describe(e, field, want)
 	}
+	g.fail(m)
 }
 
 // debuggers hands out one debugger for each trigger name.

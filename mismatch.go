@@ -2,6 +2,7 @@ package winchester
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -43,13 +44,13 @@ func (m Mismatch) String() string {
 	return fmt.Sprintf("%s: want %s, got %s (%s)", m.Field, m.Want, got, m.Reason)
 }
 
-func newMismatch(reason string, e *Event, field string, want any) Mismatch {
-	m := Mismatch{Reason: reason, Field: fieldPath(field), Want: wantText(want, e)}
+// describe fills in what was wanted of a field and what was there.
+func (m *Mismatch) describe(e *Event, field string, want any) {
+	m.Field, m.Want = fieldPath(field), wantText(want, e)
 	v, ok := e.field(field)
 	if m.Missing = !ok; ok {
 		m.Got = valueText(v)
 	}
-	return m
 }
 
 // watching is a group that nobody else counts in, and that passes on each
@@ -140,8 +141,11 @@ func wantText(want any, e *Event) string {
 // expressionText is a time expression and what it says.
 func expressionText(expr timex.Expr, vars timex.Vars) string {
 	v, err := expr.Eval(vars)
+	if e := (*timex.EvalError)(nil); errors.As(err, &e) && errors.Is(err, timex.ErrUndefinedVariable) {
+		return fmt.Sprintf("%s (for which there is no time $%s)", expr.Source(), e.Variable)
+	}
 	if err != nil {
-		return fmt.Sprintf("%s (which cannot be computed: %v)", expr.Source(), err)
+		return expr.Source() + " (which is no time)"
 	}
 	return fmt.Sprintf("%s (which is %s)", expr.Source(), v)
 }
