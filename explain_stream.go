@@ -223,14 +223,14 @@ func (x *streamExplainer) distinctions() []Distinction {
 			v, ok := rest[by.Trait]
 			d := Distinction{Trait: by.Trait, Expression: by.Expression, Missing: !ok}
 			if ok {
-				d.Value = valueText(v)
+				d.Value = TraitText(v)
 			}
 			out = append(out, d)
 			delete(rest, by.Trait)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
-		out = append(out, Distinction{Trait: name, Value: valueText(rest[name]), Former: x.t != nil})
+		out = append(out, Distinction{Trait: name, Value: TraitText(rest[name]), Former: x.t != nil})
 	}
 	return out
 }

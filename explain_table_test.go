@@ -50,14 +50,14 @@ func TestMismatches(t *testing.T) {
 	}
 }
 
-func TestValueText(t *testing.T) {
+func TestTraitText(t *testing.T) {
 	t.Parallel()
 	for want, v := range map[string]any{
 		"active": "active", `""`: "", `"12"`: "12", `"1e3"`: "1e3", "1a": "1a", `"two words"`: "two words", `"null"`: "null", `"NaN"`: "NaN",
 		`"nothing"`: "nothing", "Zoë": "Zoë", `"a\nb"`: "a\nb", `"2026-04-05T12:00:00Z"`: "2026-04-05T12:00:00Z", "2026-04-05T12:00:00Z": explainNoon,
 		"5": int64(5), "5.0": 5.0, "null": nil, "true": true, "[2026-04-05T12:00:00Z, 2026-04-05T13:00:00Z)": timex.NewRange(explainNoon, explainNoon.Add(time.Hour)),
 	} {
-		if got := valueText(v); got != want {
+		if got := TraitText(v); got != want {
 			t.Errorf("%T %v: %s; want %s", v, v, got, want)
 		}
 	}

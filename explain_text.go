@@ -54,7 +54,7 @@ func (x *StreamExplanation) writeFire(b *lines) {
 	for _, c := range x.Fire {
 		b.addf("  %s: has %d of %d", c.CriterionRef, c.Has, c.Needs)
 		if n := c.Nearest; n != nil && x.FireAt.IsZero() {
-			b.addf("    nearest: %s %s of %s", n.EventType, valueText(n.MessageID), moment(n.Timestamp))
+			b.addf("    nearest: %s %s of %s", n.EventType, TraitText(n.MessageID), moment(n.Timestamp))
 			for _, m := range n.Failed {
 				b.addf("      %s", m)
 			}
@@ -124,7 +124,7 @@ func (a *Attempts) write(b *lines) {
 // String writes the explanation for people, in lines of text.
 func (x EventExplanation) String() string {
 	var b lines
-	b.addf("Event %s: %s of %s", valueText(x.Event.MessageID), x.Event.EventType, moment(x.Event.Timestamp))
+	b.addf("Event %s: %s of %s", TraitText(x.Event.MessageID), x.Event.EventType, moment(x.Event.Timestamp))
 	for _, t := range x.Took {
 		b.addf("Trigger %q took it into stream %d (%s)%s", t.Trigger, t.StreamID, t.State, traitsText(t.DistinguishingTraits, ": "))
 		switch {
@@ -184,7 +184,7 @@ func furthest(checks []Mismatch) Mismatch {
 func traitsText(t Traits, before string) string {
 	var parts []string
 	for _, name := range t.sortedNames(nil) {
-		parts = append(parts, name+" = "+valueText(t[name]))
+		parts = append(parts, name+" = "+TraitText(t[name]))
 	}
 	if len(parts) == 0 {
 		return ""

@@ -49,7 +49,7 @@ func (m *Mismatch) describe(e *Event, field string, want any) {
 	m.Field, m.Want = fieldPath(field), wantText(want, e)
 	v, ok := e.field(field)
 	if m.Missing = !ok; ok {
-		m.Got = valueText(v)
+		m.Got = TraitText(v)
 	}
 }
 
@@ -107,15 +107,15 @@ func typesText(types glob.Set) string {
 	return text
 }
 
-func (t *constantTest) String() string { return fieldPath(t.trait) + " = " + valueText(t.value) }
+func (t *constantTest) String() string { return fieldPath(t.trait) + " = " + TraitText(t.value) }
 func (t *numberTest) String() string   { return fieldPath(t.trait) + " " + t.want() }
 func (t *timeTest) String() string     { return fieldPath(t.trait) + ": " + t.expr.Source() }
 
 func (t *numberTest) want() string {
 	if t.op == "=" {
-		return valueText(t.value)
+		return TraitText(t.value)
 	}
-	return t.op + " " + valueText(t.value)
+	return t.op + " " + TraitText(t.value)
 }
 
 // wantText says what was asked of a field of the event.
@@ -135,7 +135,7 @@ func wantText(want any, e *Event) string {
 		}
 		return "any value"
 	}
-	return valueText(want)
+	return TraitText(want)
 }
 
 // expressionText is a time expression and what it says.
@@ -158,8 +158,9 @@ func fieldPath(name string) string {
 	return "traits." + name
 }
 
-// valueText is a trait's value for people, from which its type can be told.
-func valueText(v any) string {
+// TraitText is a trait's value for people, from which its type can be told: text
+// stands in quotes where it could be taken for something else.
+func TraitText(v any) string {
 	switch v := v.(type) {
 	case string:
 		if isBare(v) {
