@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -377,6 +378,30 @@ func TestExplanationsAsJSON(t *testing.T) {
 		got, err := json.Marshal(v)
 		if err != nil || string(got) != want {
 			t.Errorf("got  %s, %v\nwant %s", got, err, want)
+		}
+	}
+}
+
+// TestExplainDoc: docs/explain.md shows what the examples print.
+func TestExplainDoc(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("docs/explain.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, _, cleanup := explainedEngine()
+	defer cleanup()
+	stream, err := engine.ExplainStream(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event, err := engine.ExplainEvent(t.Context(), "m-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{stream.String(), event.String()} {
+		if !strings.Contains(string(doc), "```text\n"+text+"```") {
+			t.Errorf("docs/explain.md does not show\n%s", text)
 		}
 	}
 }
