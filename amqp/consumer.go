@@ -148,6 +148,21 @@ func (c *Consumer) Run(ctx context.Context) error {
 	return c.Stop(stop)
 }
 
+// Wait returns when ctx ends, or when nothing goes on any more of what Start has
+// begun; without a Start, at once. What there is to say is said by Stop.
+func (c *Consumer) Wait(ctx context.Context) {
+	c.mu.Lock()
+	r := c.running
+	c.mu.Unlock()
+	if r == nil {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-r.done:
+	}
+}
+
 // Check connects to the broker, declares what is to be declared, and disconnects:
 // for a command that wants to fail at its start rather than try for ever. The
 // error has all that is wrong with the queues, and says what differs from what

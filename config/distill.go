@@ -154,6 +154,7 @@ func (l *loader) readDistiller() {
 			l.extra.collect(l.main.file, err)
 			return
 		}
+		l.definitions = c.Definitions
 	case !c.CatchAll:
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/distiller"
 	"github.com/seed71495667/winchester/internal/yamlx"
+	"github.com/seed71495667/winchester/store"
 )
 
 // Config is a configuration that was read and found to be in order.
@@ -50,6 +51,8 @@ type loader struct {
 	extra   Faults // of event definitions, which are not decoded here
 	// distillerFiles are the names in distiller_config, with where they stand.
 	distillerFiles []yamlx.Value
+	// definitions are what they say, nil if they say nothing or are faulty.
+	definitions *distiller.Definitions
 }
 
 // Load reads winchester.yaml and the files that it names, and checks them by
@@ -63,20 +66,10 @@ type loader struct {
 // all files. A winchester.yaml that cannot be read gives the error of the
 // operating system.
 func Load(path string, opts Options) (*Config, error) {
-	data, err := readFile(path)
+	l, err := newLoader(path, opts)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, err
 	}
-	l := &loader{
-		opts:    opts,
-		cfg:     &Config{Settings: defaults(), File: path, opts: opts},
-		values:  map[string]yamlx.Value{},
-		given:   map[string]bool{"database.url": opts.Store != nil},
-		names:   handlerNames{registry: opts.handlers()},
-		plugins: opts.traitPlugins(),
-	}
-	l.main = l.parse(path, data)
-	l.readSettings()
 	l.readDistiller()
 	l.checkConsumers()
 	triggers := l.readTriggers()
@@ -84,21 +77,92 @@ func Load(path string, opts Options) (*Config, error) {
 	if known {
 		l.checkPipelineNames(triggers, pipelines)
 	}
+	if l.faultless() {
+		l.crossCheck(triggers, pipelines)
+	}
+	if err := l.finish(); err != nil {
+		return nil, err
+	}
+	l.cfg.Triggers = definitions(triggers)
+	l.cfg.Pipelines = pipelineDefinitions(pipelines)
+	return l.cfg, nil
+}
+
+// LoadSettings reads winchester.yaml alone, and none of the files that it names:
+// for a program that needs the database and no more, and must not fail because
+// a rule is wrong. Its Config has no triggers, pipelines and distiller.
+//
+// It returns the errors of Load.
+func LoadSettings(path string, opts Options) (*Config, error) {
+	l, err := newLoader(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	return l.cfg, l.finish()
+}
+
+// Default is LoadSettings for an empty file: opts say which database.
+func Default(opts Options) (*Config, error) {
+	l := newLoaderOf("", nil, opts)
+	return l.cfg, l.finish()
+}
+
+// newLoader reads winchester.yaml.
+func newLoader(path string, opts Options) (*loader, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return newLoaderOf(path, data, opts), nil
+}
+
+func newLoaderOf(path string, data []byte, opts Options) *loader {
+	l := &loader{
+		opts:    opts,
+		cfg:     &Config{Settings: defaults(), File: path, opts: opts},
+		values:  map[string]yamlx.Value{},
+		given:   map[string]bool{"database.url": opts.Store != nil || opts.Database != ""},
+		names:   handlerNames{registry: opts.handlers()},
+		plugins: opts.traitPlugins(),
+	}
+	l.main = l.parse(path, data)
+	l.readSettings()
+	if opts.Database != "" {
+		l.cfg.Database.URL = Secret(opts.Database)
+		if err := store.CheckURL(opts.Database); err != nil {
+			l.extra = append(l.extra, Fault{Message: redact(strings.TrimPrefix(err.Error(), "store: "))})
+		}
+	}
+	return l
+}
+
+func (l *loader) faultless() bool {
+	for _, s := range l.sources {
+		if s.dec.Count() > 0 {
+			return false
+		}
+	}
+	return len(l.extra) == 0
+}
+
+// finish returns everything that is wrong, as Faults, or completes the Config.
+func (l *loader) finish() error {
 	var faults Faults
 	for _, s := range l.sources {
 		faults = append(faults, s.faults()...)
 		l.cfg.Warnings = append(l.cfg.Warnings, s.sortedWarnings()...)
 	}
 	if faults = append(faults, l.extra...); len(faults) > 0 {
-		return nil, faults
+		return faults
 	}
 	l.cfg.handlers = l.names.registry
 	_, level := l.values["log_level"]
 	_, file := l.values["log_file"]
+	if l.opts.LogLevel != nil {
+		l.cfg.LogLevel, level = *l.opts.LogLevel, true
+	}
 	l.cfg.logging = level || file
-	l.cfg.Triggers = definitions(triggers)
-	l.cfg.Pipelines = pipelineDefinitions(pipelines)
-	return l.cfg, nil
+	return nil
 }
 
 func (l *loader) parse(path string, data []byte) *source {

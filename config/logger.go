@@ -18,12 +18,21 @@ var logLevels = map[string]slog.Level{
 	"critical": slog.LevelError + 4, "fatal": slog.LevelError + 4,
 }
 
+// ParseLogLevel returns the level that log_level calls so.
+func ParseLogLevel(name string) (slog.Level, error) {
+	level, known := logLevels[strings.ToLower(name)]
+	if !known {
+		return 0, fmt.Errorf("unknown log level %q%s: expected debug, info, warning, error or critical",
+			short(name), suggest.DidYouMean(name, []string{"debug", "info", "warning", "error", "critical"}))
+	}
+	return level, nil
+}
+
 func (l *loader) readLogLevel(v yamlx.Value) {
 	text := v.Text()
-	level, known := logLevels[strings.ToLower(text)]
-	if !known && text != "" {
-		v.Faultf("unknown log level %q%s: expected debug, info, warning, error or critical",
-			short(text), suggest.DidYouMean(text, []string{"debug", "info", "warning", "error", "critical"}))
+	level, err := ParseLogLevel(text)
+	if err != nil && text != "" {
+		v.Faultf("%v", err)
 	}
 	l.cfg.LogLevel = level
 	l.ignoredByLogger(v)

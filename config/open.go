@@ -19,6 +19,9 @@ type Engine struct {
 	logger  *slog.Logger
 }
 
+// Logger returns the logger that the engine logs to.
+func (e *Engine) Logger() *slog.Logger { return e.logger }
+
 // EngineConfig returns what the files say as the configuration of an engine
 // over a store, for a host that wants to change it before it calls
 // winchester.New.
@@ -69,12 +72,9 @@ func (c *Config) Open(ctx context.Context) (_ *Engine, err error) {
 	}
 	st := c.opts.Store
 	if st == nil {
-		opened, err := store.Open(ctx, string(c.Database.URL), store.Options{
-			Migrate: !c.opts.SkipMigrations, Logger: logger, EchoSQL: c.Database.EchoSQL,
-			Schema: c.Database.Schema, TablePrefix: c.Database.TablePrefix, Connections: c.Database.Connections,
-		})
+		opened, err := c.openStore(ctx, logger)
 		if err != nil {
-			return nil, fmt.Errorf("config: open the database %s: %w", c.Database.URL, err)
+			return nil, err
 		}
 		e.closers = append(e.closers, opened.Close)
 		st = opened
@@ -86,6 +86,34 @@ func (c *Config) Open(ctx context.Context) (_ *Engine, err error) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	return e, nil
+}
+
+// OpenStore opens the database alone. Unless SkipMigrations is set it brings the
+// schema up to date. The store logs to the host's logger, or slog.Default(). Close
+// it when done.
+func (c *Config) OpenStore(ctx context.Context) (*store.Store, error) {
+	return c.openStore(ctx, cmp.Or(c.opts.Logger, slog.Default()))
+}
+
+func (c *Config) storeOptions(logger *slog.Logger) store.Options {
+	return store.Options{
+		Migrate: !c.opts.SkipMigrations, Logger: logger, EchoSQL: c.Database.EchoSQL,
+		Schema: c.Database.Schema, TablePrefix: c.Database.TablePrefix, Connections: c.Database.Connections,
+	}
+}
+
+// StoreOptions are what the file says of the database, for store.OpenMigrator
+// and the like.
+func (c *Config) StoreOptions() store.Options {
+	return c.storeOptions(cmp.Or(c.opts.Logger, slog.Default()))
+}
+
+func (c *Config) openStore(ctx context.Context, logger *slog.Logger) (*store.Store, error) {
+	st, err := store.OpenWith(ctx, c.opts.OpenDatabase, string(c.Database.URL), c.storeOptions(logger))
+	if err != nil {
+		return nil, fmt.Errorf("config: open the database %s: %w", c.Database.URL, err)
+	}
+	return st, nil
 }
 
 // Close stops the engine, waiting for the pipelines that are running, and

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"context"
 	"log/slog"
 	"os"
+
+	"gorm.io/gorm"
 
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/distiller"
@@ -20,12 +23,21 @@ type Options struct {
 	// Store is used instead of a database that Open would open; the files then
 	// need not name one. Open's Engine does not close it. Default: none.
 	Store winchester.Store
+	// Database is a URL that takes the place of database.url, which then need not
+	// be there. Default: none.
+	Database string
+	// OpenDatabase opens the database with a driver of the host's. What it
+	// returns is closed with the engine. It may return nil for a URL that it
+	// leaves to package store. Default: all are left to it.
+	OpenDatabase func(ctx context.Context, url string) (*gorm.DB, error)
 	// SkipMigrations leaves the schema as it is; Open fails if it is not up to
 	// date. Default: Open brings it up to date.
 	SkipMigrations bool
 	// Logger gets all log lines. Default: what log_level and log_file say, or
 	// slog.Default() if they say nothing.
 	Logger *slog.Logger
+	// LogLevel takes the place of log_level. Default: what that says.
+	LogLevel *slog.Level
 	// Clock tells the time. Default: winchester.SystemClock.
 	Clock winchester.Clock
 	// Name is the process's name: %(proc_name)s in log_file. Default

@@ -37,6 +37,8 @@ func LoadPipelines(path string, opts Options) ([]winchester.PipelineDefinition, 
 
 // pipeline is a definition, and where in the file its parts stand.
 type pipeline struct {
+	source   *source
+	at       yamlx.Value
 	name     string
 	handlers []handlerUse
 }
@@ -63,7 +65,7 @@ func pipelineDefinitions(pipelines []*pipeline) []winchester.PipelineDefinition 
 func readPipelines(s *source) []*pipeline {
 	var out []*pipeline
 	for name, v := range s.top.Entries() {
-		p := &pipeline{name: name}
+		p := &pipeline{source: s, at: v, name: name}
 		switch {
 		case name == "":
 			v.Faultf("a pipeline needs a name")

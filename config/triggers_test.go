@@ -103,7 +103,7 @@ func TestParseTriggers(t *testing.T) {
 
 // trigger is a whole definition of which a test replaces or adds lines.
 func triggerText(lines ...string) string {
-	keys := []string{"name: n", "match_criteria: [{}]", "fire_criteria: [{}]", "expiration: $last", "fire_pipeline: p"}
+	keys := []string{"name: n", "match_criteria: [{}]", "fire_criteria: [{}]", "expiration: $last + 1h", "fire_pipeline: p"}
 	for _, line := range lines {
 		key, _, _ := strings.Cut(line, ":")
 		for i := range keys {

@@ -161,3 +161,16 @@ func MigrationSQL(url string, o Options, from, to int) (string, error) {
 	}
 	return script(d, t, all, from, to)
 }
+
+// Migrations lists the migrations of a database of the URL's kind, oldest first,
+// without connecting to it.
+func Migrations(url string, o Options) ([]Migration, error) {
+	l, err := parseURL(url, &o)
+	if err != nil {
+		return nil, err
+	}
+	if o, err = o.withDefaults(); err != nil {
+		return nil, err
+	}
+	return readMigrations(dialects[l.kind].migrations(), newTables(o))
+}

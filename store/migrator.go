@@ -28,7 +28,13 @@ type MigrationStatus struct {
 // OpenMigrator opens a database by its URL, as Open does, whatever its schema.
 // Close it when done.
 func OpenMigrator(ctx context.Context, url string, o Options) (*Migrator, error) {
-	s, _, err := openURL(ctx, url, o)
+	return OpenMigratorWith(ctx, nil, url, o)
+}
+
+// OpenMigratorWith is OpenMigrator for a database that the host may have a driver
+// of its own for: see OpenWith.
+func OpenMigratorWith(ctx context.Context, open Opener, url string, o Options) (*Migrator, error) {
+	s, _, err := openURLWith(ctx, open, url, o)
 	if err != nil {
 		return nil, err
 	}

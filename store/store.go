@@ -42,14 +42,7 @@ var _ winchester.Store = (*Store)(nil)
 // the schema is not up to date and Options.Migrate is not set, and all faults
 // of the options together. No error has a password in it.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
-	s, o, err := openURL(ctx, url, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.prepare(ctx, o); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return OpenWith(ctx, nil, url, o)
 }
 
 // New uses a database that the host has opened; its settings stay as they are,
@@ -66,6 +59,47 @@ func New(ctx context.Context, db *gorm.DB, o Options) (*Store, error) {
 		return nil, err
 	}
 	return s, s.prepare(ctx, o)
+}
+
+// Opener opens a database of a URL with a driver of the host's. It may return nil
+// for one that it leaves to this package.
+type Opener func(ctx context.Context, url string) (*gorm.DB, error)
+
+// OpenWith is Open for a database that the host may have a driver of its own for.
+// What open returns is closed with the store. It returns what Open returns. open
+// may be nil.
+func OpenWith(ctx context.Context, open Opener, url string, o Options) (*Store, error) {
+	s, o, err := openURLWith(ctx, open, url, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func openURLWith(ctx context.Context, open Opener, url string, o Options) (*Store, Options, error) {
+	if open == nil {
+		return openURL(ctx, url, o)
+	}
+	db, err := open(ctx, url)
+	switch {
+	case err != nil:
+		return nil, o, err
+	case db == nil:
+		return openURL(ctx, url, o)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		return nil, o, err
+	}
+	s, o, err := overHost(ctx, db, o)
+	if err != nil {
+		return nil, o, errors.Join(err, pool.Close())
+	}
+	s.close = pool.Close
+	return s, o, nil
 }
 
 // openURL opens the database and looks at nothing in it.

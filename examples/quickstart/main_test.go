@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/config"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/output.txt")
@@ -30,5 +34,24 @@ func TestOutput(t *testing.T) {
 	}
 	if !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("the output has changed (go test -update, if that was meant):\n%s", out.String())
+	}
+}
+
+// TestNoWarnings keeps the check of the files from raising a false alarm.
+func TestNoWarnings(t *testing.T) {
+	t.Parallel()
+	handlers := winchester.NewRegistry()
+	if err := register(handlers, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load("etc/winchester.yaml", config.Options{
+		Handlers:  handlers,
+		LookupEnv: func(name string) (string, bool) { return t.TempDir(), name == "QUICKSTART_DIR" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Warnings) > 0 {
+		t.Error(cfg.Warnings)
 	}
 }

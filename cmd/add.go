@@ -1,0 +1,311 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/internal/suggest"
+)
+
+// add puts the lines of files into the database.
+type add struct {
+	*options
+	events bool
+	batch  int
+
+	engine  *winchester.Engine
+	bar     *progressbar.ProgressBar
+	lines   []line // of the batch that is being gathered
+	summary addSummary
+	shown   int // bad lines that were named
+}
+
+// line is one line of a file, on its way into the database.
+type line struct {
+	file  string
+	no    int
+	body  []byte
+	event winchester.Event // with --events
+}
+
+// addSummary counts what became of the lines.
+type addSummary struct {
+	Lines      int64 `json:"lines"`      // that are not empty
+	Stored     int64 `json:"stored"`     // events that were new
+	Duplicates int64 `json:"duplicates"` // events that were stored before
+	Dropped    int64 `json:"dropped"`    // notifications that no event definition applies to
+	Failed     int64 `json:"failed"`     // what could not be an event
+	Joined     int64 `json:"joined"`     // memberships in streams that came of it
+}
+
+const (
+	maxLine     = 16 << 20 // bytes
+	maxBadLines = 100      // that are named
+)
+
+func newAdd(o *options) *cobra.Command {
+	a := &add{options: o}
+	c := &cobra.Command{
+		Use:   "add FILE...",
+		Short: "Add notifications or events from files",
+		Long: `Add notifications, or with --events events, from files of JSON Lines: one on each line,
+in any of the formats that docs/event-definitions.md lists. A file named - is standard
+input. Files may be added again: what is stored already counts as a duplicate.
+
+An event looks like this, on one line; a trait that is a time is {"$time": "..."}:
+  {"message_id": "1", "event_type": "order.placed", "timestamp": "2026-05-01T12:00:00Z",
+   "traits": {"order_id": "A-1", "amount": 12.5}}
+
+Lines that cannot be an event are named with their file and number; the others are
+added all the same, and the exit code is 3.`,
+		Example: `  winchester add notifications.jsonl
+  zcat archive.gz | winchester add -
+  winchester add --events orders.jsonl`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.run(c.Context(), args) },
+	}
+	c.Flags().BoolVar(&a.events, "events", false, "the lines are events, not notifications")
+	c.Flags().IntVar(&a.batch, "batch", 500, "how many lines share a transaction")
+	return c
+}
+
+func (a *add) run(ctx context.Context, files []string) (err error) {
+	if a.batch < 1 || a.batch > 10_000 {
+		return usagef("--batch %d: expected 1 to 10000", a.batch)
+	}
+	size := int64(0)
+	for _, file := range files { // before anything is added
+		if file == "-" {
+			size = -1
+			continue
+		}
+		info, err := os.Stat(file)
+		switch {
+		case err != nil:
+			return err
+		case info.IsDir():
+			return usagef("%s is a directory", file)
+		case !info.Mode().IsRegular():
+			size = -1
+		case size >= 0:
+			size += info.Size()
+		}
+	}
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	if !a.events && cfg.Distiller == nil {
+		return configError{errors.New(cfg.File + ": distiller_config is missing, which says what notifications become; if the lines are events, use --events")}
+	}
+	st, err := cfg.OpenStore(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if a.engine, err = winchester.New(cfg.EngineConfig(st)); err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	if isTerminal(a.errs) && !a.json {
+		a.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(a.errs), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetDescription("adding"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+	}
+	for _, file := range files {
+		if err = a.file(ctx, file); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = a.flush(ctx)
+	}
+	if a.bar != nil {
+		_ = a.bar.Finish()
+	}
+	return errors.Join(err, a.report(err == nil))
+}
+
+func (a *add) file(ctx context.Context, name string) error {
+	in := a.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	} else {
+		name = "(standard input)"
+	}
+	r := bufio.NewReaderSize(in, 1<<16)
+	for no := 1; ; no++ {
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted before %s:%d", name, no)
+		}
+		body, read, err := readLine(r)
+		if a.bar != nil {
+			_ = a.bar.Add64(read)
+		}
+		if text := bytes.TrimSpace(body); len(text) > 0 {
+			a.summary.Lines++
+			if read > maxLine {
+				a.bad(name, no, fmt.Errorf("the line has %d bytes, at most %d are allowed", read, maxLine))
+			} else if err := a.gather(ctx, line{file: name, no: no, body: text}); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+}
+
+// readLine reads a line of any length, and keeps what may be kept of it.
+func readLine(r *bufio.Reader) (body []byte, read int64, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		read += int64(len(part))
+		if read <= maxLine {
+			body = append(body, part...)
+		}
+		if err != bufio.ErrBufferFull {
+			return body, read, err
+		}
+	}
+}
+
+// gather adds a line to the batch, and stores that when it is full.
+func (a *add) gather(ctx context.Context, l line) error {
+	if a.events {
+		var err error
+		if l.event, err = parseEvent(l.body); err != nil {
+			a.bad(l.file, l.no, err)
+			return nil
+		}
+		l.body = nil
+	}
+	if a.lines = append(a.lines, l); len(a.lines) < a.batch {
+		return nil
+	}
+	return a.flush(ctx)
+}
+
+func (a *add) flush(ctx context.Context) error {
+	if len(a.lines) == 0 {
+		return nil
+	}
+	defer func() { a.lines = a.lines[:0] }()
+	var results []winchester.Result
+	var err error
+	if a.events {
+		batch := make([]winchester.Event, len(a.lines))
+		for i := range a.lines {
+			batch[i] = a.lines[i].event
+		}
+		results, err = a.engine.AddEvents(ctx, batch)
+	} else {
+		batch := make([][]byte, len(a.lines))
+		for i := range a.lines {
+			batch[i] = a.lines[i].body
+		}
+		results, err = a.engine.AddNotifications(ctx, batch)
+	}
+	if err != nil {
+		l := a.lines[0]
+		return fmt.Errorf("%s:%d and what follows it was not added: %w", l.file, l.no, err)
+	}
+	for i, r := range results {
+		a.count(a.lines[i], r)
+	}
+	return nil
+}
+
+func (a *add) count(l line, r winchester.Result) {
+	a.summary.Joined += int64(len(r.Streams))
+	switch r.Outcome {
+	case winchester.OutcomeStored:
+		a.summary.Stored++
+	case winchester.OutcomeDuplicate:
+		a.summary.Duplicates++
+	case winchester.OutcomeDropped:
+		a.summary.Dropped++
+	case winchester.OutcomeBatch:
+		for _, item := range r.Items {
+			a.count(l, item)
+		}
+	case winchester.OutcomeFailed:
+		a.bad(l.file, l.no, r.Err)
+	}
+}
+
+// bad names a line that cannot be an event.
+func (a *add) bad(file string, no int, err error) {
+	a.summary.Failed++
+	if a.shown++; a.shown > maxBadLines {
+		return
+	}
+	if a.bar != nil {
+		_ = a.bar.Clear()
+	}
+	fmt.Fprintf(a.errs, "%s: %s:%d: %s\n", a.host.Name, file, no, bytes.ReplaceAll([]byte(err.Error()), []byte("\n"), []byte("; ")))
+}
+
+func (a *add) report(whole bool) error {
+	s := a.summary
+	if a.shown > maxBadLines {
+		fmt.Fprintf(a.errs, "%s: and %d more such lines\n", a.host.Name, a.shown-maxBadLines)
+	}
+	if a.json {
+		if err := a.printJSON(s); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(a.out, "%d lines: %d stored, %d duplicates, %d dropped, %d failed. Streams were joined %d times.\n",
+			s.Lines, s.Stored, s.Duplicates, s.Dropped, s.Failed, s.Joined)
+	}
+	if whole && s.Failed > 0 {
+		return silentError{ExitPartial}
+	}
+	return nil
+}
+
+var eventKeys = []string{"message_id", "event_type", "timestamp", "traits"}
+
+// parseEvent reads an event strictly: a key that is misspelt must not be lost.
+func parseEvent(body []byte) (e winchester.Event, err error) {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(body, &keys); err != nil {
+		return e, fmt.Errorf("this is not a JSON object on one line: %w", err)
+	}
+	var faults []error
+next:
+	for key := range keys {
+		for _, known := range eventKeys {
+			if key == known {
+				continue next
+			}
+		}
+		faults = append(faults, fmt.Errorf("unknown key %q%s: an event has %v", key, suggest.DidYouMean(key, eventKeys), eventKeys))
+	}
+	if len(faults) > 0 {
+		return e, errors.Join(faults...)
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return e, fmt.Errorf("this is not an event: %w", err)
+	}
+	return e, nil
+}

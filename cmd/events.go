@@ -1,0 +1,177 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed71495667/winchester"
+)
+
+// events does what the events commands have in common.
+type events struct {
+	*options
+	listing
+	names    []string
+	from, to timeFlag
+}
+
+func newEvents(o *options) *cobra.Command {
+	e := &events{options: o}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List events, the last stored first",
+		Example: `  winchester events list --name compute.instance.create.end --from 2026-05-01
+  winchester events list --traits 'instance_id=i-17;memory_mb=512' --json
+  winchester events list --from '$timestamp - 10m' --watch=5s`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return e.list(c.Context()) },
+	}
+	e.filters(list)
+	e.pageFlags(list)
+	count := &cobra.Command{
+		Use:     "count",
+		Short:   "Count events",
+		Example: "  winchester events count --from 2026-05-01 --to 2026-06-01",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return e.count(c.Context()) },
+	}
+	e.filters(count)
+	e.watchFlag(count)
+	show := &cobra.Command{
+		Use:     "show MESSAGE_ID...",
+		Short:   "Show events with all their traits",
+		Example: "  winchester events show 1f0e5c42-71c4-4b5f-9b5a-1a52d5ac7a2f",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return e.show(c.Context(), args) },
+	}
+	return group("events", "List, show and count events", list, show, count)
+}
+
+// filters are those of the original's find_events.
+func (e *events) filters(c *cobra.Command) {
+	f := c.Flags()
+	f.StringArrayVarP(&e.names, "name", "n", nil, "of exactly this event `type`; may be repeated")
+	f.Var(&e.from, "from", "later than this `time`")
+	f.Var(&e.to, "to", "up to this `time`, included")
+	e.filterFlags(f, "with these traits")
+}
+
+func (e *events) query() (winchester.EventQuery, error) {
+	q := winchester.EventQuery{From: e.from.at, To: e.to.at, EventTypes: e.names, Limit: e.limit, Mark: e.mark}
+	if err := e.valid(); err != nil {
+		return q, err
+	}
+	var err error
+	q.Traits, err = parseTraits(e.traits)
+	return q, err
+}
+
+func (e *events) list(ctx context.Context) error {
+	q, err := e.query()
+	if err != nil {
+		return err
+	}
+	return e.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
+		return e.again(ctx, e.options, func(ctx context.Context) error {
+			found, err := st.FindEvents(ctx, q)
+			if err != nil {
+				return err
+			}
+			e.traitHint(len(found), q.Traits)
+			if e.json {
+				out := make([]eventJSON, len(found))
+				for i := range found {
+					out[i] = newEventJSON(&found[i].Event, found[i].Mark)
+				}
+				return e.printJSON(out)
+			}
+			t := e.table("TIMESTAMP", "EVENT TYPE", "MESSAGE ID", "TRAITS")
+			for i := range found {
+				one := &found[i]
+				t.row(showTime(one.Timestamp), one.EventType, one.MessageID, showTraits(one.Traits))
+			}
+			if err := t.flush(); err != nil {
+				return err
+			}
+			if q.Limit > 0 && len(found) == q.Limit {
+				fmt.Fprintf(e.out, "there may be more: --mark %s\n", found[len(found)-1].Mark)
+			}
+			return nil
+		})
+	})
+}
+
+func (e *events) count(ctx context.Context) error {
+	q, err := e.query()
+	if err != nil {
+		return err
+	}
+	return e.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
+		return e.again(ctx, e.options, func(ctx context.Context) error {
+			n, err := st.CountEvents(ctx, q)
+			if err != nil {
+				return err
+			}
+			e.traitHint(int(n), q.Traits)
+			return e.printCount(n)
+		})
+	})
+}
+
+func (e *events) show(ctx context.Context, ids []string) error {
+	return e.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
+		var faults []error
+		out := []eventJSON{}
+		for i, id := range ids {
+			one, err := st.EventByMessageID(ctx, id)
+			switch {
+			case err != nil:
+				faults = append(faults, err)
+			case e.json:
+				out = append(out, newEventJSON(&one.Event, ""))
+			default:
+				if i > 0 {
+					fmt.Fprintln(e.out)
+				}
+				faults = append(faults, e.printEvent(&one.Event))
+			}
+		}
+		if e.json {
+			faults = append(faults, e.printJSON(out))
+		}
+		return errors.Join(faults...)
+	})
+}
+
+// printEvent is the table that the original's client printed.
+func (o *options) printEvent(e *winchester.Event) error {
+	t := o.table("PROPERTY", "VALUE")
+	t.row("message_id", e.MessageID)
+	t.row("event_type", e.EventType)
+	t.row("timestamp", showTime(e.Timestamp))
+	for _, name := range sortedNames(e.Traits) {
+		t.row(name, showTrait(e.Traits[name]))
+	}
+	return t.flush()
+}
+
+func sortedNames(traits winchester.Traits) []string { return slices.Sorted(maps.Keys(traits)) }
+
+// eventJSON is an event for programs.
+type eventJSON struct {
+	MessageID string         `json:"message_id"`
+	EventType string         `json:"event_type"`
+	Timestamp time.Time      `json:"timestamp"`
+	Traits    map[string]any `json:"traits"`
+	Mark      string         `json:"mark,omitempty"`
+}
+
+func newEventJSON(e *winchester.Event, mark string) eventJSON {
+	return eventJSON{e.MessageID, e.EventType, e.Timestamp, plainTraits(e.Traits), mark}
+}

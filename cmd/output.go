@@ -1,0 +1,151 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/timex"
+)
+
+// printJSON writes a value for programs.
+func (o *options) printJSON(v any) error {
+	e := json.NewEncoder(o.out)
+	e.SetEscapeHTML(false)
+	if !o.watching {
+		e.SetIndent("", "  ")
+	}
+	return e.Encode(v)
+}
+
+// table is rows of text for people, under a heading.
+type table struct{ w *tabwriter.Writer }
+
+func (o *options) table(heading ...string) table {
+	t := table{tabwriter.NewWriter(o.out, 0, 8, 2, ' ', 0)}
+	t.row(heading...)
+	return t
+}
+
+// row writes what a stranger may have written, so no control characters.
+func (t table) row(cells ...string) {
+	for i, c := range cells {
+		cells[i] = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return ' '
+			}
+			return r
+		}, c)
+	}
+	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+}
+
+func (t table) flush() error { return t.w.Flush() }
+
+func showTime(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// showTraits writes traits in one line, by name.
+func showTraits(traits winchester.Traits) string {
+	parts := make([]string, 0, len(traits))
+	for name, value := range traits {
+		parts = append(parts, name+"="+showTrait(value))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}
+
+// showTrait writes a value as --traits reads it.
+func showTrait(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "null"
+	case time.Time:
+		return showTime(v)
+	case timex.Range:
+		return showTime(v.Begin) + "/" + showTime(v.End)
+	case string:
+		if parsed, ok := parseTrait(v).(string); ok && parsed == v && v != "" && !strings.ContainsAny(v, " ;\"") {
+			return v
+		}
+		return fmt.Sprintf("%q", v)
+	case float64:
+		b, _ := winchester.AppendTraitJSON(nil, v)
+		return string(bytes.Trim(b, `"`))
+	}
+	return fmt.Sprint(value)
+}
+
+// plainTraits are traits as programs like them: times are RFC 3339 text.
+func plainTraits(traits winchester.Traits) map[string]any {
+	out := make(map[string]any, len(traits))
+	for name, value := range traits {
+		switch v := value.(type) {
+		case timex.Range:
+			out[name] = map[string]any{"begin": v.Begin, "end": v.End}
+		case float64:
+			if b, err := json.Marshal(v); err == nil {
+				out[name] = json.RawMessage(b)
+			} else { // NaN, which JSON has not
+				out[name] = fmt.Sprint(v)
+			}
+		default:
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// timeOrNil leaves a time that there is not out of JSON.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// watch calls show once or, with --watch, again and again until it is
+// interrupted. On a terminal each takes the place of the one before.
+func (o *options) watch(ctx context.Context, every time.Duration, show func(context.Context) error) error {
+	if every == 0 {
+		return show(ctx)
+	}
+	ctx, stop := untilSignal(ctx)
+	defer stop()
+	o.watching = true
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		if isTerminal(o.out) && !o.json {
+			_, _ = io.WriteString(o.out, "\x1b[H\x1b[2J")
+		}
+		if err := show(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/distiller"
+	"github.com/seed71495667/winchester/handlers/atompub"
+	"github.com/seed71495667/winchester/handlers/notify"
+	"github.com/seed71495667/winchester/handlers/usage"
+	"github.com/seed71495667/winchester/internal/glob"
+	"github.com/seed71495667/winchester/internal/yamlx"
+)
+
+// crossCheck warns of what files that are each in order say in vain in the light
+// of each other. What it cannot prove it does not say: a host may add events of
+// its own, and so may its handlers.
+func (l *loader) crossCheck(triggers []*trigger, pipelines []*pipeline) {
+	l.checkUnused(triggers, pipelines)
+	l.checkTrim()
+	c := crossChecker{kinds: l.kinds(pipelines), definitions: l.definitions != nil, open: ownHandlers(pipelines)}
+	if len(triggers) > maxCrossChecked || len(c.kinds) > maxCrossChecked {
+		return // nobody wrote that by hand
+	}
+	for _, t := range triggers {
+		if len(t.source.warnings) > maxWarnings {
+			return
+		}
+		c.trigger = t
+		c.checkExpiration()
+		c.checkCriteria()
+		c.checkDistinguishers()
+	}
+}
+
+// What a stranger's files may cost.
+const (
+	maxCrossChecked = 1000
+	maxWarnings     = 100
+)
+
+// knownHandlers are the handlers of which it is known what events they make.
+var knownHandlers = []string{winchester.LoggingHandlerName, usage.Name, notify.Name, atompub.Name}
+
+// ownHandlers tells whether pipelines have handlers that may make any event.
+func ownHandlers(pipelines []*pipeline) bool {
+	for _, p := range pipelines {
+		for _, h := range p.handlers {
+			if !slices.Contains(knownHandlers, h.spec.Name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// kind is events of some types, and the traits they may have.
+type kind struct {
+	types  glob.Set
+	names  []string // the patterns, for hints
+	traits map[string]distiller.Type
+}
+
+// kinds are the events that are known to come: of notifications, and of the
+// handler for usage. There are none without event definitions.
+func (l *loader) kinds(pipelines []*pipeline) []kind {
+	if l.definitions == nil {
+		return nil
+	}
+	var out []kind
+	all := map[string]distiller.Type{}
+	add := func(patterns []string, traits map[string]distiller.Type) {
+		out = append(out, kind{glob.NewSet(patterns), patterns, traits})
+	}
+	for _, k := range l.definitions.Kinds() {
+		add(k.EventTypes, k.Traits)
+		for name, typ := range k.Traits {
+			all[name] = typ
+		}
+	}
+	if l.cfg.CatchAllNotifications {
+		add([]string{"*"}, distiller.DefaultTraits())
+	}
+	for _, p := range pipelines {
+		for _, h := range p.handlers {
+			if h.spec.Name != usage.Name {
+				continue
+			}
+			for _, name := range []string{"error", "error_code", "original_message_id", "publisher_id", "rax_options", "warnings"} {
+				all[name] = distiller.Text
+			}
+			for _, name := range []string{"stream_id", "bandwidth_in", "bandwidth_out"} {
+				all[name] = distiller.Int
+			}
+			add([]string{usage.EventVerified, usage.EventFailed, usage.EventWarnings}, all)
+			return out
+		}
+	}
+	return out
+}
+
+// checkUnused finds the pipelines that no trigger names.
+func (l *loader) checkUnused(triggers []*trigger, pipelines []*pipeline) {
+	if l.cfg.TriggerFile == "" { // the host adds triggers of its own
+		return
+	}
+	used := map[string]bool{}
+	for _, t := range triggers {
+		used[t.def.FirePipeline], used[t.def.ExpirePipeline] = true, true
+	}
+	for _, p := range pipelines {
+		if !used[p.name] && p.at.Node() != nil {
+			p.source.warn(p.at, fmt.Sprintf("the pipeline %q is never run: no trigger in %s names it", short(p.name), l.cfg.TriggerFile))
+		}
+	}
+}
+
+// crossChecker checks triggers against the events that are known to come.
+type crossChecker struct {
+	kinds       []kind
+	definitions bool // it is known what comes of notifications
+	open        bool // handlers of the host's may make more
+	*trigger
+}
+
+// warn warns of a field, or of the trigger where there is no such field.
+func (c *crossChecker) warn(field, format string, args ...any) {
+	at, ok := c.fields[field]
+	if !ok || at.Node() == nil {
+		at = c.at
+	}
+	c.source.warn(at, fmt.Sprintf(format, args...))
+}
+
+func (c *crossChecker) checkCriteria() {
+	for i, m := range c.def.MatchCriteria {
+		field := fmt.Sprintf("match_criteria[%d]", i)
+		c.checkTypes(field, m)
+		c.checkConditions(field, m)
+	}
+	for i, f := range c.def.FireCriteria {
+		field := fmt.Sprintf("fire_criteria[%d]", i)
+		if f.Number == winchester.NumberZero { // it asks for nothing
+			continue
+		}
+		c.checkReachable(field, f)
+		c.checkConditions(field, f)
+	}
+}
+
+// checkTypes finds the event types of a match criterion that never come.
+func (c *crossChecker) checkTypes(field string, m winchester.Criterion) {
+	if glob.NewSet(m.EventTypes).IsEmpty() {
+		c.warn(field+".event_type", "this matches no event at all: everything it includes is excluded")
+		return
+	}
+	if !c.definitions {
+		return
+	}
+	for i, pattern := range m.EventTypes {
+		if strings.HasPrefix(pattern, "!") || c.comes(glob.NewSet([]string{pattern})) {
+			continue
+		}
+		hint := c.source.didYouMean(pattern, c.patterns())
+		if c.open && hint == "" {
+			continue
+		}
+		c.source.warn(c.item(field+".event_type", i), fmt.Sprintf("no event definition makes events of the type %q%s", short(pattern), hint))
+	}
+}
+
+// item is the place of a text in a list, or that of the only one.
+func (c *crossChecker) item(field string, i int) yamlx.Value {
+	at := c.fields[field]
+	if n := at.Node(); n != nil && n.Kind == yamlx.List {
+		for j, v := range at.Items() {
+			if i == j {
+				return v
+			}
+		}
+	}
+	return at
+}
+
+func (c *crossChecker) comes(types glob.Set) bool {
+	return slices.ContainsFunc(c.kinds, func(k kind) bool { return k.types.Overlaps(types) })
+}
+
+func (c *crossChecker) patterns() (out []string) {
+	for _, k := range c.kinds {
+		out = append(out, k.names...)
+	}
+	return out
+}
+
+// checkReachable finds fire criteria that no event of the stream can satisfy.
+func (c *crossChecker) checkReachable(field string, f winchester.Criterion) {
+	types := glob.NewSet(f.EventTypes)
+	if types.IsEmpty() {
+		c.warn(field+".event_type", "this matches no event at all, so the stream never fires: everything it includes is excluded")
+		return
+	}
+	var patterns []string
+	var contradiction, why string
+	reached := false
+	for i, m := range c.def.MatchCriteria {
+		patterns = append(patterns, m.EventTypes...)
+		if !glob.NewSet(m.EventTypes).Overlaps(types) {
+			continue
+		}
+		if name := contradicts(m, f); name != "" {
+			contradiction = field + ".traits." + name
+			why = fmt.Sprintf("match_criteria[%d] takes no events but those whose %s is another", i, name)
+			continue
+		}
+		reached = true
+	}
+	switch {
+	case reached || len(c.def.MatchCriteria) == 0:
+	case contradiction != "":
+		c.warn(contradiction, "this is never met, so the stream never fires: %s", why)
+	default:
+		hint := ""
+		if len(f.EventTypes) == 1 {
+			hint = c.source.didYouMean(f.EventTypes[0], patterns)
+		}
+		if hint == "" {
+			hint = "; add it there"
+		}
+		c.warn(field+".event_type", "this is never met, so the stream never fires: no match criterion lets events of the type %s into it%s",
+			quoted(f.EventTypes), hint)
+	}
+}
+
+func quoted(patterns []string) string {
+	out := make([]string, len(patterns))
+	for i, p := range patterns {
+		out[i] = fmt.Sprintf("%q", short(p))
+	}
+	return strings.Join(out, ", ")
+}
+
+// contradicts returns a trait that two criteria want to be different constants.
+func contradicts(a, b winchester.Criterion) string {
+	for _, name := range sortedKeys(a.Traits) {
+		x, ok1 := constant(a.Traits[name])
+		y, ok2 := constant(b.Traits[name])
+		if _, given := b.Traits[name]; given && ok1 && ok2 && fmt.Sprint(x) != fmt.Sprint(y) {
+			return name
+		}
+	}
+	return ""
+}
+
+// constant is what a condition asks for by text or truth value; numbers and times
+// have more than one spelling.
+func constant(condition any) (any, bool) {
+	switch v := condition.(type) {
+	case string, bool:
+		return v, true
+	case winchester.Compare:
+		if text, ok := v.Value.(string); ok && (v.Type == "string" || v.Type == "text") {
+			return text, true
+		}
+	}
+	return nil, false
+}
