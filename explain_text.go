@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // String writes the explanation for people, in lines of text.
@@ -13,7 +14,11 @@ func (x StreamExplanation) String() string {
 	if x.UnknownTrigger {
 		unknown = ", which is not defined here"
 	}
-	b.addf("Stream %d of trigger %q%s: %s", x.StreamID, x.Trigger, unknown, x.State)
+	closed := ""
+	if x.State == StateActive.String() && !x.Open {
+		closed = ", and takes no more events"
+	}
+	b.addf("Stream %d of trigger %q%s: %s%s", x.StreamID, x.Trigger, unknown, x.State, closed)
 	for _, d := range x.DistinguishedBy {
 		b.addf("  %s", d)
 	}
@@ -86,15 +91,15 @@ func (o *Outlook) text(now time.Time) string {
 	at := moment(o.At)
 	switch o.What {
 	case OutlookWaits:
-		return fmt.Sprintf("%s once %s has passed (in %s)%s", verb, at, o.At.Sub(now), into)
+		return fmt.Sprintf("%s once %s has passed (in %s)%s", verb, at, span(o.At.Sub(now)), into)
 	case OutlookDue:
-		return fmt.Sprintf("%s; due since %s (for %s), and no worker has claimed it yet%s", verb, at, now.Sub(o.At), into)
+		return fmt.Sprintf("%s; due since %s (for %s), and no worker has claimed it yet%s", verb, at, span(now.Sub(o.At)), into)
 	case OutlookHeld:
-		return fmt.Sprintf("%s now; worker %s holds it, with a lease until %s (for another %s)%s", verb, o.Worker, at, o.At.Sub(now), into)
+		return fmt.Sprintf("%s now; worker %s holds it, with a lease until %s (for another %s)%s", verb, o.Worker, at, span(o.At.Sub(now)), into)
 	case OutlookLost:
-		return fmt.Sprintf("%s; the lease of worker %s ran out at %s (%s ago), so any worker may take it%s", verb, o.Worker, at, now.Sub(o.At), into)
+		return fmt.Sprintf("%s; the lease of worker %s ran out at %s (%s ago), so any worker may take it%s", verb, o.Worker, at, span(now.Sub(o.At)), into)
 	case OutlookRetry:
-		return fmt.Sprintf("%s; it is tried again once %s has passed (in %s)%s", verb, at, o.At.Sub(now), into)
+		return fmt.Sprintf("%s; it is tried again once %s has passed (in %s)%s", verb, at, span(o.At.Sub(now)), into)
 	case OutlookReset:
 		return fmt.Sprintf("nothing, until someone resets it; then it %s%s", verb, into)
 	case OutlookDone:
@@ -202,12 +207,33 @@ func between(first, last time.Time) string {
 	return ", from " + moment(first) + " to " + moment(last)
 }
 
+// span is a duration for people: no fractions in what is longer than a minute.
+func span(d time.Duration) string {
+	if d < time.Minute {
+		return d.String()
+	}
+	d = d.Round(time.Second)
+	if days := d / (24 * time.Hour); days > 0 {
+		return fmt.Sprintf("%dd%s", days, d-days*24*time.Hour)
+	}
+	return d.String()
+}
+
 func moment(t time.Time) string { return t.Format(time.RFC3339Nano) }
 
 // lines is text under way.
 type lines struct{ strings.Builder }
 
+// addf adds a line. What strangers have named may not begin another one, nor
+// do anything to a terminal.
 func (l *lines) addf(format string, args ...any) {
-	fmt.Fprintf(l, format, args...)
+	l.WriteString(strings.Map(printable, fmt.Sprintf(format, args...)))
 	l.WriteByte('\n')
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
 }

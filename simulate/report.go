@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/seed71495667/winchester"
 )
@@ -18,7 +19,7 @@ const maxShown = 20
 // UTC.
 type Report struct {
 	Begin time.Time `json:"begin,omitzero"` // the time of the first event
-	End   time.Time `json:"end,omitzero"`   // where the clock stood in the end
+	End   time.Time `json:"end,omitzero"`   // when something has happened last, or where it was to end
 	Counts
 	// Streams are in the order in which they were opened.
 	Streams []*Life `json:"streams"`
@@ -84,7 +85,10 @@ type Step struct {
 // String tells the life of each stream, and what was not taken.
 func (r *Report) String() string {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line := func(format string, args ...any) {
+		b.WriteString(strings.Map(printable, fmt.Sprintf(format, args...)))
+		b.WriteByte('\n')
+	}
 	for _, life := range r.Streams {
 		life.write(line)
 	}
@@ -99,13 +103,21 @@ func (r *Report) String() string {
 	if more := int(r.Unfiled) - len(r.UnfiledEvents); more > 0 {
 		line("No trigger took %d more.", more)
 	}
+	b.WriteString(r.Summary())
+	return b.String()
+}
+
+// Summary is the last two lines of String: how many events and streams there
+// were.
+func (r *Report) Summary() string {
 	ends := map[string]int{}
 	for _, life := range r.Streams {
 		ends[life.Ends]++
 	}
-	line("%s stored, %d duplicates, %d dropped, %d failed, %d taken by no trigger.", counted(int(r.Stored), "event"), r.Duplicates, r.Dropped, r.Failed, r.Unfiled)
-	line("%s: %d fired, %d expired, %d active in the end.", counted(len(r.Streams), "stream"), ends[EndsFired], ends[EndsExpired], ends[EndsActive])
-	return b.String()
+	return fmt.Sprintf("%s stored, %d duplicates, %d dropped, %d failed, %d taken by no trigger.\n"+
+		"%s: %d fired, %d expired, %d active in the end.\n",
+		counted(int(r.Stored), "event"), r.Duplicates, r.Dropped, r.Failed, r.Unfiled,
+		counted(len(r.Streams), "stream"), ends[EndsFired], ends[EndsExpired], ends[EndsActive])
 }
 
 func (l *Life) write(line func(format string, args ...any)) {
@@ -183,6 +195,15 @@ func (s *Step) text() string {
 		text += "; expires at " + moment(s.ExpireAt)
 	}
 	return text
+}
+
+// printable keeps what strangers have named from beginning another line, or doing
+// anything to a terminal.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
 }
 
 func moment(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

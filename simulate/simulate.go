@@ -64,6 +64,7 @@ type Simulation struct {
 	defs      map[string]*winchester.TriggerDefinition
 	pipelines map[string][]string // the names of their handlers
 	at        time.Time           // when what is being run was due
+	end       time.Time           // when something has happened last
 	lives     map[int64]*Life
 	report    Report
 	unfiled   []string // the message ids of the first events that no trigger took
@@ -160,6 +161,7 @@ func (s *Simulation) AddEvent(ctx context.Context, e winchester.Event) (winchest
 			return winchester.Result{}, err
 		}
 	}
+	s.end = s.clock.Now().UTC()
 	r, err := s.engine.AddEvent(ctx, e)
 	switch r.Outcome {
 	case winchester.OutcomeStored:
@@ -245,6 +247,7 @@ func (s *Simulation) pass(ctx context.Context, until time.Time) error {
 		if s.at = s.clock.Now().UTC(); due.After(s.at) {
 			s.at = due
 		}
+		s.end = s.at
 		if next := due.Add(time.Microsecond); next.After(s.clock.Now()) {
 			s.clock.Set(next)
 		}
@@ -296,13 +299,17 @@ func messageIDs(events []winchester.Event) []string {
 // zero time until every stream has fired or expired, and reports. More events can
 // be added afterwards.
 func (s *Simulation) Finish(ctx context.Context, until time.Time) (*Report, error) {
-	if !until.IsZero() {
-		until = until.Add(time.Microsecond)
+	if until.IsZero() {
+		if err := s.pass(ctx, until); err != nil {
+			return nil, err
+		}
+		s.report.End = s.end
+	} else {
+		if err := s.pass(ctx, until.Add(time.Microsecond)); err != nil {
+			return nil, err
+		}
+		s.report.End = until.UTC()
 	}
-	if err := s.pass(ctx, until); err != nil {
-		return nil, err
-	}
-	s.report.End = s.clock.Now().UTC()
 	explained := 0
 	for _, life := range s.report.Streams {
 		if err := s.describe(ctx, life, &explained); err != nil {
