@@ -10,7 +10,7 @@ import (
 
 // explainedEngine has two orders, of which one is waiting and the other one's
 // pipeline has failed.
-func explainedEngine() (*winchester.Engine, *winchester.ManualClock, func()) {
+func explainedEngine() (*winchester.Engine, func()) {
 	st, cleanup := exampleStore()
 	clock := winchester.NewManualClock(time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC))
 	engine, err := winchester.New(winchester.Config{
@@ -57,12 +57,12 @@ func explainedEngine() (*winchester.Engine, *winchester.ManualClock, func()) {
 		}
 		clock.Advance(time.Minute)
 	}
-	return engine, clock, cleanup
+	return engine, cleanup
 }
 
 // Why has the order not been shipped?
 func ExampleEngine_ExplainStream() {
-	engine, _, cleanup := explainedEngine()
+	engine, cleanup := explainedEngine()
 	defer cleanup()
 	x, err := engine.ExplainStream(context.Background(), 1)
 	if err != nil {
@@ -85,7 +85,7 @@ func ExampleEngine_ExplainStream() {
 
 // What became of the payment?
 func ExampleEngine_ExplainEvent() {
-	engine, _, cleanup := explainedEngine()
+	engine, cleanup := explainedEngine()
 	defer cleanup()
 	x, err := engine.ExplainEvent(context.Background(), "m-2")
 	if err != nil {

@@ -389,7 +389,7 @@ func TestExplainDoc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, _, cleanup := explainedEngine()
+	engine, cleanup := explainedEngine()
 	defer cleanup()
 	stream, err := engine.ExplainStream(t.Context(), 1)
 	if err != nil {

@@ -171,7 +171,7 @@ func (s *simulation) file(ctx context.Context, name string) error {
 			return fmt.Errorf("interrupted before %s:%d", name, no)
 		}
 		body, read, err := readLine(r)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
 		if text := bytes.TrimSpace(body); len(text) > 0 {
@@ -184,7 +184,7 @@ func (s *simulation) file(ctx context.Context, name string) error {
 			}
 			s.note(name, no, fault)
 		}
-		if err == io.EOF {
+		if err != nil {
 			return nil
 		}
 	}
