@@ -32,10 +32,14 @@ type StreamExplanation struct {
 	// Fire are the fire criteria. Once all have been met they are not looked at
 	// again, whatever the trigger says since.
 	Fire []FireProgress `json:"fire_criteria,omitempty"`
-	// Recounted tells that the trigger was defined anew since the events were
-	// counted: the counts are of the events looked at, and are stored when the
+	// Recounted tells that there are no counts of the present definition: the
+	// trigger was defined anew since the last event came, or events were deleted.
+	// Those here are of the events looked at; the engine counts anew, too, when the
 	// next event joins.
-	Recounted bool      `json:"recounted,omitempty"`
+	Recounted bool `json:"recounted,omitempty"`
+	// Redefined tells the same of a stream whose fire criteria had been met before;
+	// the engine does not count any more.
+	Redefined bool      `json:"redefined,omitempty"`
 	FireAt    time.Time `json:"fire_at,omitzero"` // set once the fire criteria have been met
 	ExpireAt  time.Time `json:"expire_at,omitzero"`
 	Next      Outlook   `json:"next"`
@@ -191,7 +195,7 @@ func (x *streamExplainer) explain(total int64) StreamExplanation {
 			out.MatchedBy = append(out.MatchedBy, MatchCount{*x.t.matchRef(i), n})
 		}
 	}
-	out.Recounted = !x.fresh && !x.settled
+	out.Recounted, out.Redefined = !x.fresh && !x.settled, !x.fresh && x.settled
 	out.Fire = x.fire()
 	return out
 }

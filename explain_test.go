@@ -203,10 +203,44 @@ func TestExplainRedefined(t *testing.T) {
 		}
 		for _, line := range []string{"  customer: missing; the trigger distinguishes by it only since", "  order_id = A-1",
 			"  timestamp = [2026-01-05T00:00:00Z, 2026-01-06T00:00:00Z) (the trigger does not distinguish by it any more)",
-			"  1 that no match criterion takes any more", "  counted anew: the trigger has been defined anew since the last event came"} {
+			"  1 that no match criterion takes any more", "  counted anew: since the last event came, the trigger has been defined anew or events were deleted"} {
 			if !strings.Contains(x.String(), line+"\n") {
 				t.Errorf("there is no line %q in\n%s", line, x)
 			}
+		}
+	})
+}
+
+// TestExplainMetBefore: criteria that have been met stay so.
+func TestExplainMetBefore(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, st *store.Store) {
+		engine := explainEngine(t, st, winchester.NewManualClock(explainStart), func(c *winchester.Config) {
+			c.Triggers[0].FireCriteria, c.Triggers[0].FireDelay = []winchester.Criterion{{EventTypes: []string{"order.placed"}}}, time.Hour
+			c.Triggers[0].Expiration = "$last + 1m"
+		})
+		storeEvents(t, engine, orderEvent("1", "placed"))
+		if err := engine.ReplaceTrigger(explainTriggers()...); err != nil {
+			t.Fatal(err)
+		}
+		x, err := engine.ExplainStream(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Recounted || !x.Redefined || x.Fire[0].Nearest != nil {
+			t.Errorf("%+v", x)
+		}
+		for _, line := range []string{"Fire criteria: met; it was to fire at 2026-01-05T10:00:00Z", "  the trigger has been defined anew since; by the present definition it is so:",
+			"  2 (order.paid): has 0 of 1", `Next: expires once 2026-01-05T09:01:00Z has passed (in 1m0s), pipeline "ship"`} {
+			if !strings.Contains(x.String(), line+"\n") {
+				t.Errorf("there is no line %q in\n%s", line, x)
+			}
+		}
+		// What strangers have named begins no line of its own.
+		odd := orderEvent("2", "paid\n\x1b[2JStream 7")
+		storeEvents(t, engine, odd)
+		y, err := engine.ExplainEvent(t.Context(), "2")
+		if text := y.String(); err != nil || strings.ContainsAny(text, "\x1b") || strings.Contains(text, "\nStream 7") {
+			t.Errorf("%q, %v", text, err)
 		}
 	})
 }

@@ -53,8 +53,11 @@ func (x *StreamExplanation) writeFire(b *lines) {
 	default:
 		b.addf("Fire criteria: not met")
 	}
-	if x.Recounted {
-		b.addf("  counted anew: the trigger has been defined anew since the last event came")
+	switch {
+	case x.Recounted:
+		b.addf("  counted anew: since the last event came, the trigger has been defined anew or events were deleted")
+	case x.Redefined:
+		b.addf("  the trigger has been defined anew since; by the present definition it is so:")
 	}
 	for _, c := range x.Fire {
 		b.addf("  %s: has %d of %d", c.CriterionRef, c.Has, c.Needs)

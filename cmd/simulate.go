@@ -184,7 +184,7 @@ func (s *simulation) file(ctx context.Context, name string) error {
 			}
 			s.note(name, no, fault)
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 	}
