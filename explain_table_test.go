@@ -73,6 +73,7 @@ func TestNearest(t *testing.T) {
 			{EventTypes: []string{"a"}, Traits: map[string]any{"x": 1, "y": 2, "z": 3}},
 			{EventTypes: []string{"a"}},
 			{EventTypes: []string{"c"}, Number: 2},
+			{EventTypes: []string{"a"}, Traits: map[string]any{"q": 1}},
 		},
 	})
 	if err != nil {
@@ -101,7 +102,8 @@ func TestNearest(t *testing.T) {
 		lines = append(lines, line)
 	}
 	want := "0 of 1 nearest 2 [traits.z: want 3, got nothing (not z)]\n1 of 1\n" +
-		"1 of 2 nearest 5 [event_type: want c, got b (Wrong event type)]"
+		"1 of 2 nearest 5 [event_type: want c, got b (Wrong event type)]\n" +
+		"0 of 1 nearest 3 [traits.q: want 1, got nothing (not q)]"
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -265,7 +265,11 @@ func TestExplainLongStream(t *testing.T) {
 		const n = winchester.MaxExplainedEvents + 1500
 		events := []winchester.Event{orderEvent("first", "paid")}
 		for i := range n - 1 {
-			events = append(events, orderEvent(fmt.Sprint("more-", i), "placed"))
+			kind := "placed"
+			if i >= 5000 && i < 5007 {
+				kind = "other"
+			}
+			events = append(events, orderEvent(fmt.Sprint("more-", i), kind))
 		}
 		for len(events) > 0 {
 			k := min(len(events), 2000)
@@ -278,6 +282,9 @@ func TestExplainLongStream(t *testing.T) {
 		}
 		if x.Events != n || x.EventsLookedAt != winchester.MaxExplainedEvents || counting.pages != 10 || counting.most != 1000 {
 			t.Errorf("%d of %d events, %d pages of at most %d", x.EventsLookedAt, x.Events, counting.pages, counting.most)
+		}
+		if m := x.MatchedBy; len(m) != 2 || m[0].Events != winchester.MaxExplainedEvents-7 || m[1].Events != 7 {
+			t.Errorf("%+v", m)
 		}
 		if x.Fire[1].Has != 1 { // of the first event, which was not looked at
 			t.Errorf("%s", x)

@@ -21,7 +21,7 @@
 // life. What is due before an event's time fires or expires before the event is
 // added, at the very time that it is due. So there is always a worker that waits
 // for nothing else, and a stream whose fire criteria are met takes no more events
-// but those of the same microsecond.
+// but those for which the clock does not move.
 //
 // # Dependencies
 //
@@ -233,7 +233,8 @@ func (s *Simulation) join(e *winchester.Event, r *winchester.Result) {
 }
 
 // pass lets time pass: what is due before that time is run, one time after the
-// other. The zero time is the end of all that is to come.
+// other. If the clock stands there already, no time passes, and nothing is run.
+// The zero time is the end of all that is to come.
 func (s *Simulation) pass(ctx context.Context, until time.Time) error {
 	var last time.Time
 	for vain := 0; ; {
@@ -241,16 +242,15 @@ func (s *Simulation) pass(ctx context.Context, until time.Time) error {
 		if err != nil {
 			return fmt.Errorf("simulate: %w", err)
 		}
-		if due.IsZero() || !until.IsZero() && !due.Before(until) {
+		at := s.now()
+		if due.After(at) {
+			at = due
+		}
+		if due.IsZero() || !until.IsZero() && !at.Before(until) {
 			break
 		}
-		if s.at = s.clock.Now().UTC(); due.After(s.at) {
-			s.at = due
-		}
-		s.end = s.at
-		if next := due.Add(time.Microsecond); next.After(s.clock.Now()) {
-			s.clock.Set(next)
-		}
+		s.at, s.end = at, at
+		s.clock.Set(at.Add(time.Microsecond)) // it is due once the clock has moved past it
 		n, err := s.engine.RunOnce(ctx)
 		if err != nil {
 			return fmt.Errorf("simulate: %w", err)
@@ -265,6 +265,16 @@ func (s *Simulation) pass(ctx context.Context, until time.Time) error {
 		s.clock.Set(until)
 	}
 	return nil
+}
+
+// now is where the clock stands, without the microsecond that pass has moved it on
+// by to have things run.
+func (s *Simulation) now() time.Time {
+	now := s.clock.Now().UTC()
+	if now.Equal(s.at.Add(time.Microsecond)) {
+		return s.at
+	}
+	return now
 }
 
 // record is the handler in place of all others.

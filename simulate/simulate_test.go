@@ -159,6 +159,8 @@ func TestClock(t *testing.T) {
 		"at the very moment of expiry":  {nil, []winchester.Event{event("1", "a", 0), event("2", "a", 10)}, 0, "expired 10 1; expired 20 2"},
 		"late":                          {nil, []winchester.Event{event("2", "a", 5), event("1", "a", 0)}, 0, "expired 15 1,2"},
 		"expired when it comes":         {nil, []winchester.Event{event("1", "a", 60), of("y", event("2", "a", 0)), event("3", "a", 61)}, 0, "expired 71 1,3; expired 60 2"},
+		"expired when it comes, twice":  {nil, []winchester.Event{event("1", "a", 60), of("y", event("2", "a", 0)), of("y", event("3", "a", 1)), event("4", "a", 61)}, 0, "expired 71 1,4; expired 60 2; expired 60 3"},
+		"ready when it has expired":     {nil, []winchester.Event{event("1", "a", 60), of("y", event("2", "z", 0)), event("3", "a", 61)}, 0, "expired 71 1,3; fired 60 2"},
 		"sorted for the handlers":       {nil, []winchester.Event{event("2", "a", 1), event("1", "a", 0), event("3", "z", 1)}, 0, "fired 1 1,2,3"},
 		"until a time, which is not it": {nil, []winchester.Event{event("1", "a", 0)}, 9, "active 1"},
 		"until a time, which is it":     {nil, []winchester.Event{event("1", "a", 0)}, 10, "expired 10 1"},
@@ -220,6 +222,11 @@ func TestManyDueAtOnce(t *testing.T) {
 		add(t, s, e)
 	}
 	r := finish(t, s, time.Time{})
+	for _, l := range r.Streams {
+		if !l.At.Equal(start.Add(10 * time.Minute)) {
+			t.Fatalf("%s at %s", l.Ends, l.At)
+		}
+	}
 	text := r.String()
 	if !strings.HasSuffix(text, "1200 streams: 0 fired, 1200 expired, 0 active in the end.\n") || !strings.Contains(text, "  ... 16 more events\n") ||
 		!strings.Contains(text, " and 31 more\n") || strings.Count(text, "never met") != 20 {
