@@ -293,7 +293,7 @@ func (r *record) HandleEvents(_ context.Context, events []winchester.Event, env 
 	if env.Pass == winchester.PassExpire {
 		life.Ends, life.Pipeline = EndsExpired, def.ExpirePipeline
 	}
-	life.Handlers, life.Events = r.s.pipelines[life.Pipeline], messageIDs(events)
+	life.Handlers, life.Events, life.DistinguishingTraits = r.s.pipelines[life.Pipeline], messageIDs(events), env.DistinguishingTraits
 	return events, nil
 }
 
@@ -337,20 +337,22 @@ func (s *Simulation) Finish(ctx context.Context, until time.Time) (*Report, erro
 	return &s.report, nil
 }
 
-// describe adds what the database knows of a stream.
+// describe adds what the database knows of a stream: of one that is active still,
+// its traits and events, and of one that was never ready, why.
 func (s *Simulation) describe(ctx context.Context, life *Life, explained *int) error {
-	stream, err := s.store.StreamByID(ctx, life.id)
-	if err == nil && life.Ends == EndsActive {
-		var events map[int64][]winchester.Event
-		events, err = s.store.StreamEvents(ctx, life.id)
-		life.Events = messageIDs(events[life.id])
+	if life.Ends == EndsActive {
+		stream, err := s.store.StreamByID(ctx, life.id)
+		if err != nil {
+			return fmt.Errorf("simulate: %w", err)
+		}
+		events, err := s.store.StreamEvents(ctx, life.id)
+		if err != nil {
+			return fmt.Errorf("simulate: %w", err)
+		}
+		life.DistinguishingTraits, life.Events = stream.DistinguishingTraits, messageIDs(events[life.id])
 	}
-	if err != nil {
-		return fmt.Errorf("simulate: %w", err)
-	}
-	life.DistinguishingTraits = stream.DistinguishingTraits
 	life.Unmet = nil
-	if !stream.FireTimestamp.IsZero() || *explained >= maxShown {
+	if !life.Steps[len(life.Steps)-1].FireAt.IsZero() || *explained >= maxShown {
 		return nil
 	}
 	*explained++
