@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -108,14 +111,12 @@ func (a *add) run(ctx context.Context, files []string) (err error) {
 	if !a.events && cfg.Distiller == nil {
 		return configError{errors.New(cfg.File + ": distiller_config is missing, which says what notifications become; if the lines are events, use --events")}
 	}
-	st, err := cfg.OpenStore(ctx)
+	engine, st, err := openEngine(ctx, cfg)
 	if err != nil {
 		return err
 	}
+	a.engine = engine
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if a.engine, err = winchester.New(cfg.EngineConfig(st)); err != nil {
-		return err
-	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	if isTerminal(a.errs) && !a.json {
@@ -165,7 +166,7 @@ func (a *add) file(ctx context.Context, name string) error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -182,7 +183,7 @@ func readLine(r *bufio.Reader) (body []byte, read int64, err error) {
 		if read <= maxLine {
 			body = append(body, part...)
 		}
-		if err != bufio.ErrBufferFull {
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return body, read, err
 		}
 	}
@@ -261,7 +262,7 @@ func (a *add) bad(file string, no int, err error) {
 	if a.bar != nil {
 		_ = a.bar.Clear()
 	}
-	fmt.Fprintf(a.errs, "%s: %s:%d: %s\n", a.host.Name, file, no, bytes.ReplaceAll([]byte(err.Error()), []byte("\n"), []byte("; ")))
+	fmt.Fprintf(a.errs, "%s: %s:%d: %s\n", a.host.Name, file, no, strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 func (a *add) report(whole bool) error {
@@ -304,8 +305,51 @@ next:
 	if len(faults) > 0 {
 		return e, errors.Join(faults...)
 	}
-	if err := json.Unmarshal(body, &e); err != nil {
+	traits := keys["traits"]
+	delete(keys, "traits")
+	head, err := json.Marshal(keys)
+	if err == nil {
+		err = json.Unmarshal(head, &e)
+	}
+	if err != nil {
 		return e, fmt.Errorf("this is not an event: %w", err)
 	}
-	return e, nil
+	e.Traits, err = parseEventTraits(traits)
+	return e, err
+}
+
+// parseEventTraits reads traits in their typed form, but takes any usual spelling
+// of a time.
+func parseEventTraits(text json.RawMessage) (winchester.Traits, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, fmt.Errorf("traits: expected an object: %w", err)
+	}
+	out := make(winchester.Traits, len(raw))
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		var tagged map[string]string
+		if json.Unmarshal(raw[name], &tagged) == nil && len(tagged) == 1 && tagged["$time"] != "" {
+			at, ok := readTime(tagged["$time"])
+			if !ok {
+				faults = append(faults, fmt.Errorf("trait %q: %q is not a time such as 2026-05-01T12:00:00Z", name, tagged["$time"]))
+			}
+			out[name] = at
+			continue
+		}
+		one, err := json.Marshal(map[string]json.RawMessage{name: raw[name]})
+		if err == nil {
+			var t winchester.Traits
+			if err = json.Unmarshal(one, &t); err == nil {
+				out[name] = t[name]
+			}
+		}
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return out, errors.Join(faults...)
 }

@@ -34,15 +34,17 @@ dist/winchester-consume.service is a unit for it.`,
 }
 
 func (o *options) consume(ctx context.Context, name, listen string, worker bool) (err error) {
-	cfg, engine, log, err := o.openService(ctx, name)
+	cfg, engine, log, err := o.openService(ctx, name, func(c *config.Config) error {
+		if !c.Consumes() {
+			return configError{errors.New(c.File + ": consumers.queues is missing: there is nothing to consume; see docs/rabbitmq.md")}
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
 	consumer, err := cfg.Consumer(engine)
-	if errors.Is(err, config.ErrNoConsumers) {
-		return configError{errors.New(cfg.File + ": consumers.queues is missing: there is nothing to consume; see docs/rabbitmq.md")}
-	}
 	if err != nil {
 		return configError{err}
 	}

@@ -47,7 +47,11 @@ event now, although it did not then, is said as well.`,
 // explainAll prints the explanation of each id. One that is not there does not
 // keep the others from being explained.
 func explainAll[ID any, X fmt.Stringer](ctx context.Context, o *options, ids []ID, explain func(*winchester.Engine, context.Context, ID) (X, error)) (err error) {
-	engine, st, err := o.openEngine(ctx)
+	cfg, err := o.load()
+	if err != nil {
+		return err
+	}
+	engine, st, err := openEngine(ctx, cfg)
 	if err != nil {
 		return err
 	}

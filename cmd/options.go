@@ -116,12 +116,8 @@ func (o *options) openStore(ctx context.Context) (*store.Store, error) {
 }
 
 // openEngine opens an engine for a command that does one thing and ends. It is
-// not to be started.
-func (o *options) openEngine(ctx context.Context) (*winchester.Engine, *store.Store, error) {
-	cfg, err := o.load()
-	if err != nil {
-		return nil, nil, err
-	}
+// not to be started; close the store when done.
+func openEngine(ctx context.Context, cfg *config.Config) (*winchester.Engine, *store.Store, error) {
 	st, err := cfg.OpenStore(ctx)
 	if err != nil {
 		return nil, nil, err

@@ -53,11 +53,16 @@ func (t table) row(cells ...string) {
 
 func (t table) flush() error { return t.w.Flush() }
 
+// showTime writes a time in UTC, with all six digits of a fraction or none, so
+// that columns line up.
 func showTime(t time.Time) string {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return "-"
+	case t.Nanosecond() == 0:
+		return t.UTC().Format(time.RFC3339)
 	}
-	return t.UTC().Format(time.RFC3339Nano)
+	return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00")
 }
 
 // showTraits writes traits in one line, by name.

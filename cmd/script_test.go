@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/seed71495667/winchester/internal/testdb"
@@ -66,11 +68,11 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", binaryDir+string(filepath.ListSeparator)+e.Getenv("PATH"))
 			e.Setenv("DATABASE", "sqlite:///winchester.db")
-			e.Setenv("NOW", time.Now().UTC().Format(time.RFC3339))
+			e.Setenv("FRACTION", `[-0-9]{10}T[0-9:]{8}\.[0-9]{1,6}Z`) // times that differ from run to run
 			setup(e)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "replace": replace},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "replace": replace, "expand": expand, "publish": publish},
 	})
 }
 
@@ -103,6 +105,38 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != args[0] {
 		ts.Fatalf("exit code %s, want %s:\n%s%s", got, args[0], ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// expand puts the values of $QUEUE into a file: names in a configuration are not
+// expanded.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(data), "${QUEUE}", ts.Getenv("QUEUE"))), 0o600))
+}
+
+// publish publishes files to the script's queue, once it is there.
+func publish(ts *testscript.TestScript, _ bool, files []string) {
+	conn, err := amqp091.Dial(ts.Getenv("RABBITMQ"))
+	ts.Check(err)
+	defer conn.Close()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(time.Minute); ; <-tick.C {
+		ch, err := conn.Channel()
+		ts.Check(err)
+		if _, err = ch.QueueDeclarePassive(ts.Getenv("QUEUE"), true, true, false, false, nil); err != nil {
+			if time.Now().After(limit) {
+				ts.Fatalf("no queue: %v", err)
+			}
+			continue
+		}
+		for _, file := range files {
+			ts.Check(ch.PublishWithContext(context.Background(), "", ts.Getenv("QUEUE"), true, false, amqp091.Publishing{Body: []byte(ts.ReadFile(file))}))
+		}
+		return
 	}
 }
 

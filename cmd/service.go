@@ -35,8 +35,8 @@ type service struct {
 }
 
 // openService reads the configuration and opens the engine as it says. Log lines
-// go where it says.
-func (o *options) openService(ctx context.Context, name string) (*config.Config, *config.Engine, *slog.Logger, error) {
+// go where it says. check looks at the configuration before anything is opened.
+func (o *options) openService(ctx context.Context, name string, check func(*config.Config) error) (*config.Config, *config.Engine, *slog.Logger, error) {
 	opts := o.configOptions()
 	opts.Name = name
 	if o.logLevel != "" {
@@ -48,6 +48,9 @@ func (o *options) openService(ctx context.Context, name string) (*config.Config,
 	}
 	cfg, err := o.loadWith(config.Load, opts)
 	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := check(cfg); err != nil {
 		return nil, nil, nil, err
 	}
 	engine, err := cfg.Open(ctx)

@@ -300,7 +300,10 @@ func (s *streams) printOne(one *winchester.StoredStream, more bool) error {
 		return err
 	}
 	fmt.Fprintln(s.out, "Events:")
-	for _, e := range one.Events {
+	for i, e := range one.Events {
+		if i > 0 {
+			fmt.Fprintln(s.out)
+		}
 		if err := s.printEvent(&e); err != nil {
 			return err
 		}

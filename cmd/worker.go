@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"github.com/seed71495667/winchester/config"
 )
 
 func newWorker(o *options) *cobra.Command {
@@ -41,7 +43,7 @@ func listenFlag(c *cobra.Command, listen *string) {
 }
 
 func (o *options) work(ctx context.Context, name, listen string) error {
-	_, engine, log, err := o.openService(ctx, name)
+	_, engine, log, err := o.openService(ctx, name, func(*config.Config) error { return nil })
 	if err != nil {
 		return err
 	}

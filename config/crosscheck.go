@@ -20,12 +20,12 @@ import (
 func (l *loader) crossCheck(triggers []*trigger, pipelines []*pipeline) {
 	l.checkUnused(triggers, pipelines)
 	l.checkTrim()
-	c := crossChecker{kinds: l.kinds(pipelines), definitions: l.definitions != nil, open: ownHandlers(pipelines)}
+	c := crossChecker{kinds: l.kinds(pipelines), definitions: l.definitions != nil, open: ownHandlers(pipelines), budget: maxCost}
 	if len(triggers) > maxCrossChecked || len(c.kinds) > maxCrossChecked {
 		return // nobody wrote that by hand
 	}
 	for _, t := range triggers {
-		if len(t.source.warnings) > maxWarnings {
+		if len(t.source.warnings) > maxWarnings || c.budget < 0 {
 			return
 		}
 		c.trigger = t
@@ -39,6 +39,7 @@ func (l *loader) crossCheck(triggers []*trigger, pipelines []*pipeline) {
 const (
 	maxCrossChecked = 1000
 	maxWarnings     = 100
+	maxCost         = 50_000_000 // steps, of which a second has some hundred millions
 )
 
 // knownHandlers are the handlers of which it is known what events they make.
@@ -122,6 +123,7 @@ type crossChecker struct {
 	kinds       []kind
 	definitions bool // it is known what comes of notifications
 	open        bool // handlers of the host's may make more
+	budget      int  // what may still be spent on finding out
 	*trigger
 }
 
@@ -163,7 +165,7 @@ func (c *crossChecker) checkTypes(field string, m winchester.Criterion) {
 		if strings.HasPrefix(pattern, "!") || c.comes(glob.NewSet([]string{pattern})) {
 			continue
 		}
-		hint := c.source.didYouMean(pattern, c.patterns())
+		hint := c.didYouMean(pattern, c.patterns())
 		if c.open && hint == "" {
 			continue
 		}
@@ -185,7 +187,31 @@ func (c *crossChecker) item(field string, i int) yamlx.Value {
 }
 
 func (c *crossChecker) comes(types glob.Set) bool {
-	return slices.ContainsFunc(c.kinds, func(k kind) bool { return k.types.Overlaps(types) })
+	return slices.ContainsFunc(c.kinds, func(k kind) bool { return c.overlap(k.types, types) })
+}
+
+// overlap tells whether there may be an event type in both, and takes that for
+// granted when there is nothing left to spend.
+func (c *crossChecker) overlap(a, b glob.Set) bool {
+	c.budget -= length(a) * length(b)
+	return c.budget < 0 || a.Overlaps(b)
+}
+
+func length(s glob.Set) (n int) {
+	for _, list := range [][]string{s.Included(), s.Excluded()} {
+		for _, pattern := range list {
+			n += len(pattern) + 1
+		}
+	}
+	return n
+}
+
+// didYouMean is a hint, where there is something left to spend on it.
+func (c *crossChecker) didYouMean(name string, candidates []string) string {
+	if c.budget -= 1000 * len(candidates); c.budget < 0 {
+		return ""
+	}
+	return c.source.didYouMean(name, candidates)
 }
 
 func (c *crossChecker) patterns() (out []string) {
@@ -207,7 +233,7 @@ func (c *crossChecker) checkReachable(field string, f winchester.Criterion) {
 	reached := false
 	for i, m := range c.def.MatchCriteria {
 		patterns = append(patterns, m.EventTypes...)
-		if !glob.NewSet(m.EventTypes).Overlaps(types) {
+		if !c.overlap(glob.NewSet(m.EventTypes), types) {
 			continue
 		}
 		if name := contradicts(m, f); name != "" {
@@ -224,7 +250,7 @@ func (c *crossChecker) checkReachable(field string, f winchester.Criterion) {
 	default:
 		hint := ""
 		if len(f.EventTypes) == 1 {
-			hint = c.source.didYouMean(f.EventTypes[0], patterns)
+			hint = c.didYouMean(f.EventTypes[0], patterns)
 		}
 		if hint == "" {
 			hint = "; add it there"

@@ -11,7 +11,6 @@ import (
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/distiller"
 	"github.com/seed71495667/winchester/internal/glob"
-	"github.com/seed71495667/winchester/internal/suggest"
 	"github.com/seed71495667/winchester/timex"
 )
 
@@ -24,7 +23,7 @@ func (c *crossChecker) traits(m winchester.Criterion) traitTypes {
 	types := glob.NewSet(m.EventTypes)
 	var out traitTypes
 	for _, k := range c.kinds {
-		if !k.types.Overlaps(types) {
+		if c.budget -= 10 * len(k.traits); !c.overlap(k.types, types) {
 			continue
 		}
 		if out == nil {
@@ -47,7 +46,7 @@ func (c *crossChecker) lacks(traits traitTypes, name string) (hint string, lacks
 	if traits == nil || traits[name] != nil {
 		return "", false
 	}
-	hint = suggest.DidYouMean(name, slices.Collect(maps.Keys(traits)))
+	hint = c.didYouMean(name, slices.Collect(maps.Keys(traits)))
 	return hint, !c.open || hint != ""
 }
 
