@@ -27,24 +27,23 @@ func (e *Engine) ExplainStream(ctx context.Context, id int64) (StreamExplanation
 		return StreamExplanation{}, err
 	}
 	x := newStreamExplainer(s, e.TriggerManager.triggers.Load().byName[s.Name], e.workplace())
-	total, err := e.Store().CountEvents(ctx, EventQuery{StreamID: id})
-	if err != nil {
-		return StreamExplanation{}, wrap("explain a stream", err)
-	}
-	for q := (EventQuery{StreamID: id, Limit: explainPage}); x.looked < MaxExplainedEvents; {
+	more := true
+	for q := (EventQuery{StreamID: id, Limit: explainPage + 1}); more && x.looked < MaxExplainedEvents; {
 		page, err := e.Store().FindEvents(ctx, q)
 		if err != nil {
 			return StreamExplanation{}, wrap("explain a stream", err)
 		}
+		// One event too many tells that there is more: to count a million would be
+		// work without bounds.
+		if more = len(page) > explainPage; more {
+			page = page[:explainPage]
+			q.Mark = page[explainPage-1].Mark
+		}
 		for i := range page {
 			x.look(&page[i].Event)
 		}
-		if len(page) < explainPage {
-			break
-		}
-		q.Mark = page[len(page)-1].Mark
 	}
-	return x.explain(total), nil
+	return x.explain(more), nil
 }
 
 // ExplainEvent tells which triggers took an event, into which streams, and why

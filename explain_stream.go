@@ -22,9 +22,10 @@ type StreamExplanation struct {
 	DistinguishedBy []Distinction `json:"distinguished_by"`
 	FirstEvent      time.Time     `json:"first_event,omitzero"`
 	LastEvent       time.Time     `json:"last_event,omitzero"`
-	Events          int64         `json:"events"`
-	// EventsLookedAt is how many of them, the last stored, the rest goes by.
-	EventsLookedAt int64 `json:"events_looked_at"`
+	// Events is how many there are, up to MaxExplainedEvents. MoreEvents tells that
+	// there are more; what follows goes by those that were stored last.
+	Events     int64 `json:"events"`
+	MoreEvents bool  `json:"more_events,omitempty"`
 	// MatchedBy tells which match criteria take the events, by the present
 	// definition, and Unmatched how many none of them takes any more.
 	MatchedBy []MatchCount `json:"matched_by,omitempty"`
@@ -177,13 +178,13 @@ func (x *streamExplainer) look(e *Event) {
 	}
 }
 
-// explain sums up; total is how many events there are.
-func (x *streamExplainer) explain(total int64) StreamExplanation {
+// explain sums up; more tells that there are events which were not looked at.
+func (x *streamExplainer) explain(more bool) StreamExplanation {
 	s := &x.s
 	out := StreamExplanation{
 		Now: x.w.now, StreamID: s.ID, Trigger: s.Name, UnknownTrigger: x.t == nil, State: s.State.String(), Open: s.Open && s.openAt(x.w.now),
-		DistinguishedBy: x.distinctions(), FirstEvent: s.FirstEvent, LastEvent: s.LastEvent, Events: max(total, x.looked),
-		EventsLookedAt: x.looked, FireAt: s.FireTimestamp, ExpireAt: s.ExpireTimestamp, Next: x.outlook(), Attempts: x.attempts(),
+		DistinguishedBy: x.distinctions(), FirstEvent: s.FirstEvent, LastEvent: s.LastEvent, Events: x.looked, MoreEvents: more,
+		FireAt: s.FireTimestamp, ExpireAt: s.ExpireTimestamp, Next: x.outlook(), Attempts: x.attempts(),
 	}
 	if x.t == nil {
 		return out

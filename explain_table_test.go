@@ -89,7 +89,7 @@ func TestNearest(t *testing.T) {
 	} {
 		x.look(&e)
 	}
-	got := x.explain(5)
+	got := x.explain(false)
 	if !got.Recounted {
 		t.Error("the stream has no counts of this definition")
 	}

@@ -131,7 +131,7 @@ func TestExplainStreamLife(t *testing.T) {
 			"      event_type: want order.item, got order.placed (Wrong event type)", "  2 (order.paid): has 0 of 1",
 			`Next: expires once 2026-01-05T10:00:00Z has passed (in 1h0m0s), pipeline "ship"`,
 		)
-		if !x.Open || x.Recounted || x.Events != 3 || x.EventsLookedAt != 3 || len(x.Fire) != 2 || x.Fire[0].Has != 2 {
+		if !x.Open || x.Recounted || x.Events != 3 || x.MoreEvents || len(x.Fire) != 2 || x.Fire[0].Has != 2 {
 			t.Errorf("%+v", x)
 		}
 		storeEvents(t, engine, orderEvent("4", "item"), orderEvent("5", "paid"))
@@ -260,7 +260,7 @@ func (s *countingStore) FindEvents(ctx context.Context, q winchester.EventQuery)
 // TestExplainLongStream: what is looked at has a bound, and it is said.
 func TestExplainLongStream(t *testing.T) {
 	onEachDatabase(t, func(t *testing.T, st *store.Store) {
-		counting := &countingStore{Store: st}
+		counting := &countingStore{Store: st, pages: -1}
 		engine := explainEngine(t, st, winchester.NewManualClock(explainStart), func(c *winchester.Config) { c.Store = counting })
 		const n = winchester.MaxExplainedEvents + 1500
 		events := []winchester.Event{orderEvent("first", "paid")}
@@ -274,14 +274,22 @@ func TestExplainLongStream(t *testing.T) {
 		for len(events) > 0 {
 			k := min(len(events), 2000)
 			storeEvents(t, engine, events[:k]...)
-			events = events[k:]
+			if events = events[k:]; n-len(events) == winchester.MaxExplainedEvents { // at the very bound
+				if x, err := engine.ExplainStream(t.Context(), 1); err != nil || x.MoreEvents || x.Events != winchester.MaxExplainedEvents {
+					t.Errorf("%d events, more: %v, %v", x.Events, x.MoreEvents, err)
+				}
+				counting.pages = 0
+			}
+		}
+		if counting.pages != 0 {
+			t.Fatal("the bound was not met")
 		}
 		x, err := engine.ExplainStream(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x.Events != n || x.EventsLookedAt != winchester.MaxExplainedEvents || counting.pages != 10 || counting.most != 1000 {
-			t.Errorf("%d of %d events, %d pages of at most %d", x.EventsLookedAt, x.Events, counting.pages, counting.most)
+		if x.Events != winchester.MaxExplainedEvents || !x.MoreEvents || counting.pages != 10 || counting.most != 1001 {
+			t.Errorf("%d events, more: %v, %d pages of at most %d", x.Events, x.MoreEvents, counting.pages, counting.most)
 		}
 		if m := x.MatchedBy; len(m) != 2 || m[0].Events != winchester.MaxExplainedEvents-7 || m[1].Events != 7 {
 			t.Errorf("%+v", m)
@@ -405,7 +413,7 @@ func TestExplanationsAsJSON(t *testing.T) {
 	for want, v := range map[string]any{
 		`{"now":"2026-01-05T09:00:00Z","stream_id":1,"trigger":"order","state":"active","open":true,"distinguished_by":[{"trait":"order_id","value":"A-1"},` +
 			`{"trait":"timestamp","expression":"day","value":"[2026-01-05T00:00:00Z, 2026-01-06T00:00:00Z)"}],"first_event":"2026-01-05T09:00:00Z",` +
-			`"last_event":"2026-01-05T09:00:00Z","events":1,"events_looked_at":1,"matched_by":[{"number":1,"criterion":"order.placed","events":1}],` +
+			`"last_event":"2026-01-05T09:00:00Z","events":1,"matched_by":[{"number":1,"criterion":"order.placed","events":1}],` +
 			`"fire_criteria":[{"number":1,"criterion":"order.item","needs":3,"has":0,"met":false,"nearest":{"message_id":"1","event_type":"order.placed",` +
 			`"timestamp":"2026-01-05T09:00:00Z","failed":[{"reason":"Wrong event type","field":"event_type","want":"order.item","got":"order.placed"}]}},` +
 			`{"number":2,"criterion":"order.paid","needs":1,"has":0,"met":false,"nearest":{"message_id":"1","event_type":"order.placed",` +

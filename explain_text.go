@@ -22,9 +22,11 @@ func (x StreamExplanation) String() string {
 	for _, d := range x.DistinguishedBy {
 		b.addf("  %s", d)
 	}
-	b.addf("Events: %d%s", x.Events, between(x.FirstEvent, x.LastEvent))
-	if x.EventsLookedAt < x.Events {
-		b.addf("  the rest is about the last %d of them", x.EventsLookedAt)
+	if x.MoreEvents {
+		b.addf("Events: more than %d%s", x.Events, between(x.FirstEvent, x.LastEvent))
+		b.addf("  the rest is about the last %d of them", x.Events)
+	} else {
+		b.addf("Events: %d%s", x.Events, between(x.FirstEvent, x.LastEvent))
 	}
 	for _, m := range x.MatchedBy {
 		b.addf("  %d by match criterion %s", m.Events, m.CriterionRef)
