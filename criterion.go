@@ -55,7 +55,7 @@ var compareTypes = []string{"int", "float", "string", "text", "datetime"}
 // criterion is a compiled Criterion.
 type criterion struct {
 	types     glob.Set
-	timestamp *timex.Expr
+	timestamp *timestampTest
 	traits    []traitTest
 	number    int
 	mapping   map[string]string
@@ -64,6 +64,7 @@ type criterion struct {
 // traitTest is one entry of a criterion's Traits.
 type traitTest interface {
 	test(e *Event, g *debugGroup) bool
+	fmt.Stringer
 }
 
 func compileCriterion(c Criterion, fault func(field, format string, args ...any)) criterion {
@@ -79,7 +80,7 @@ func compileCriterion(c Criterion, fault func(field, format string, args ...any)
 		if expr, err := timex.Parse(c.Timestamp); err != nil {
 			fault("timestamp", "%v", err)
 		} else {
-			out.timestamp = &expr
+			out.timestamp = &timestampTest{expr}
 		}
 	}
 	names := make([]string, 0, len(c.Traits))
@@ -105,7 +106,7 @@ func compileTrait(name string, condition any) (traitTest, error) {
 		if err != nil {
 			return nil, err
 		}
-		return constantTest{name, v}, nil
+		return &constantTest{name, v}, nil
 	}
 	switch c.Type {
 	case "int", "float":
@@ -115,7 +116,7 @@ func compileTrait(name string, condition any) (traitTest, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s: expected text, found %T", c.Type, c.Value)
 		}
-		return constantTest{name, v}, nil
+		return &constantTest{name, v}, nil
 	case "datetime":
 		v, ok := c.Value.(string)
 		if !ok {
@@ -125,7 +126,7 @@ func compileTrait(name string, condition any) (traitTest, error) {
 		if err != nil {
 			return nil, err
 		}
-		return timeTest{name, expr}, nil
+		return &timeTest{name, expr}, nil
 	}
 	return nil, fmt.Errorf("unknown type %q%s: expected one of %s",
 		c.Type, suggest.DidYouMean(c.Type, compareTypes), strings.Join(compareTypes, ", "))
@@ -142,7 +143,7 @@ func compileNumber(name string, c Compare) (traitTest, error) {
 		}
 		switch v.(type) {
 		case int64, float64, nil:
-			return constantTest{name, v}, nil
+			return &constantTest{name, v}, nil
 		}
 		return nil, fmt.Errorf("%s: expected a number, found %T", c.Type, c.Value)
 	}
@@ -169,7 +170,11 @@ func compileNumber(name string, c Compare) (traitTest, error) {
 		}
 		return nil, fmt.Errorf("%s: %q is not a number%s", c.Type, number, hint)
 	}
-	return numberTest{name, op, value}, nil
+	failed := op + " failed"
+	if op == "=" {
+		failed = "== failed"
+	}
+	return &numberTest{name, op, value, failed}, nil
 }
 
 var operators = []string{"=", "!=", "<", "<=", ">", ">="}
@@ -177,17 +182,11 @@ var operators = []string{"=", "!=", "<", "<=", ">", ">="}
 // match tells whether the event satisfies the criterion, and counts the test
 // and, where it fails, the reason.
 func (c *criterion) match(e *Event, g *debugGroup) bool {
-	if !c.types.Match(e.EventType) {
-		return g.mismatch("Wrong event type")
+	if !c.matchType(e, g) {
+		return false
 	}
-	if c.timestamp != nil {
-		at, err := c.timestamp.Eval((*eventTimes)(e))
-		if err != nil {
-			return g.mismatch("No timestamp trait")
-		}
-		if !at.Contains(e.Timestamp) {
-			return g.mismatch("Not time yet.")
-		}
+	if c.timestamp != nil && !c.timestamp.test(e, g) {
+		return false
 	}
 	for _, t := range c.traits {
 		if !t.test(e, g) {
@@ -200,18 +199,40 @@ func (c *criterion) match(e *Event, g *debugGroup) bool {
 	return true
 }
 
+func (c *criterion) matchType(e *Event, g *debugGroup) bool {
+	if !c.types.Match(e.EventType) {
+		return g.unmet("Wrong event type", e, "event_type", &c.types)
+	}
+	return true
+}
+
+// timestampTest is a criterion's Timestamp. Unlike the other tests it does not
+// count when it passes: the original did not.
+type timestampTest struct{ expr timex.Expr }
+
+func (t *timestampTest) test(e *Event, g *debugGroup) bool {
+	at, err := t.expr.Eval((*eventTimes)(e))
+	if err != nil {
+		return g.unmet("No timestamp trait", e, "timestamp", t)
+	}
+	if !at.Contains(e.Timestamp) {
+		return g.unmet("Not time yet.", e, "timestamp", t)
+	}
+	return true
+}
+
 type constantTest struct {
 	trait string
 	value any
 }
 
-func (t constantTest) test(e *Event, g *debugGroup) bool {
+func (t *constantTest) test(e *Event, g *debugGroup) bool {
 	v, ok := e.field(t.trait)
 	if !ok {
-		return g.mismatchf("not %s", t.trait)
+		return g.unmet("not %s", e, t.trait, t.value)
 	}
 	if !equalValues(v, t.value) {
-		return g.mismatch("== failed")
+		return g.unmet("== failed", e, t.trait, t.value)
 	}
 	return g.matched()
 }
@@ -220,12 +241,14 @@ type numberTest struct {
 	trait string
 	op    string
 	value any // int64 or float64
+	// failed is the reason: the operator's, and for = the original's ==.
+	failed string
 }
 
-func (t numberTest) test(e *Event, g *debugGroup) bool {
+func (t *numberTest) test(e *Event, g *debugGroup) bool {
 	v, ok := e.field(t.trait)
 	if !ok {
-		return g.mismatchf("not %s", t.trait)
+		return g.unmet("not %s", e, t.trait, t)
 	}
 	if cmp, ok := compareNumbers(v, t.value); ok {
 		switch t.op {
@@ -246,10 +269,7 @@ func (t numberTest) test(e *Event, g *debugGroup) bool {
 			return g.matched()
 		}
 	}
-	if t.op == "=" {
-		return g.mismatch("== failed")
-	}
-	return g.mismatchf("%s failed", t.op)
+	return g.unmet(t.failed, e, t.trait, t)
 }
 
 type timeTest struct {
@@ -257,18 +277,18 @@ type timeTest struct {
 	expr  timex.Expr
 }
 
-func (t timeTest) test(e *Event, g *debugGroup) bool {
+func (t *timeTest) test(e *Event, g *debugGroup) bool {
 	v, ok := e.field(t.trait)
 	if !ok {
-		return g.mismatchf("Time: not '%s'", t.trait)
+		return g.unmet("Time: not '%s'", e, t.trait, t)
 	}
 	within, err := t.expr.Eval((*eventTimes)(e))
 	if err != nil {
-		return g.mismatch("Time: no referenced trait")
+		return g.unmet("Time: no referenced trait", e, t.trait, t)
 	}
 	at, ok := v.(time.Time)
 	if !ok || !within.Contains(at) {
-		return g.mismatch("Not in timerange")
+		return g.unmet("Not in timerange", e, t.trait, t)
 	}
 	return g.matched()
 }

@@ -53,6 +53,9 @@ type debugGroup struct {
 	passed  int64
 	failed  int64
 	reasons map[string]int64
+	// watch is told of each check that failed; only set by explanations, which
+	// have a group of their own.
+	watch func(Mismatch)
 }
 
 func (d *debugger) matchGroup() *debugGroup {
@@ -93,20 +96,37 @@ func (g *debugGroup) matched() bool {
 // mismatch counts a failed check with its reason and returns false.
 func (g *debugGroup) mismatch(reason string) bool {
 	if g != nil {
-		g.mu.Lock()
-		g.failed++
-		g.reasons[reason]++
-		g.mu.Unlock()
+		g.fail(Mismatch{Reason: reason})
 	}
 	return false
 }
 
-// mismatchf is mismatch with a text that is only made if someone counts.
-func (g *debugGroup) mismatchf(format, arg string) bool {
+func (g *debugGroup) fail(m Mismatch) {
+	g.mu.Lock()
+	g.failed++
+	g.reasons[m.Reason]++
+	g.mu.Unlock()
+	if g.watch != nil {
+		g.watch(m)
+	}
+}
+
+// unmet counts a failed check of one of the event's fields and returns false.
+// The reason may have a %s for the field's name, and want may be anything that
+// tells what was asked of it: they are only looked at if someone counts.
+func (g *debugGroup) unmet(reason string, e *Event, field string, want any) bool {
 	if g != nil {
-		g.mismatch(fmt.Sprintf(format, arg))
+		g.note(reason, e, field, want)
 	}
 	return false
+}
+
+func (g *debugGroup) note(reason string, e *Event, field string, want any) {
+	m := Mismatch{Reason: strings.Replace(reason, "%s", field, 1)}
+	if g.watch != nil {
+		m.describe(e, field, want)
+	}
+	g.fail(m)
 }
 
 // debuggers hands out one debugger for each trigger name.

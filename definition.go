@@ -93,6 +93,14 @@ type distinguisher struct {
 	mapped bool
 }
 
+// pipeline is the name of the pipeline of a pass; "" for none.
+func (d *TriggerDefinition) pipeline(pass Pass) string {
+	if pass == PassExpire {
+		return d.ExpirePipeline
+	}
+	return d.FirePipeline
+}
+
 // clone copies the definition, so that nobody changes the parts of one in use.
 func (d TriggerDefinition) clone() TriggerDefinition {
 	d.DistinguishedBy = slices.Clone(d.DistinguishedBy)

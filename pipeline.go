@@ -105,6 +105,17 @@ type pipeline struct {
 	handlers []namedFactory
 }
 
+// marks are what Stream.Committed is compared with: the pipeline's name, and a
+// mark of each handler.
+func (p *pipeline) marks() []string {
+	marks := make([]string, 1, len(p.handlers)+1)
+	marks[0] = p.name
+	for _, h := range p.handlers {
+		marks = append(marks, h.mark)
+	}
+	return marks
+}
+
 type namedFactory struct {
 	name    string
 	mark    string // of the name and the parameters, for Stream.Committed

@@ -17,6 +17,7 @@ type EventQuery struct {
 	To         time.Time // up to this (inclusive)
 	EventTypes []string  // one of these types exactly, by case; nil for any, empty for none
 	Traits     Traits    // traits with exactly this type and value
+	StreamID   int64     // in this stream; 0 for any
 	Mark       string    // where to go on: see Mark
 	Limit      int       // at most so many; 0 for all, NoRows for none
 }
@@ -30,6 +31,7 @@ type StreamQuery struct {
 	YoungerThan   time.Time // last event after this (exclusive)
 	Name          string    // made by the trigger of this name; "" for any
 	Traits        Traits    // distinguishing traits with exactly this type and value
+	EventID       int64     // with this event among theirs; 0 for any
 	IncludeEvents bool      // return the events too, sorted by time
 	Mark          string    // where to go on: see Mark
 	Limit         int       // at most so many; 0 for all, NoRows for none

@@ -90,10 +90,7 @@ func (m *PipelineManager) prepare(r *run) (pipeline string, ok bool) {
 	}
 	def := &r.trigger.def
 	r.debug, r.policy = r.trigger.debug, def.Retry.over(m.retry)
-	pipeline = def.FirePipeline
-	if r.pass == PassExpire {
-		pipeline = def.ExpirePipeline
-	}
+	pipeline = def.pipeline(r.pass)
 	switch {
 	case pipeline == "":
 		r.debug.bump(fmt.Sprintf("No %s pipeline for '%s'", r.pass, def.Name))
@@ -110,7 +107,7 @@ func (m *PipelineManager) prepare(r *run) (pipeline string, ok bool) {
 }
 
 func (m *PipelineManager) createHandlers(r *run, p *pipeline) bool {
-	r.marks = []string{p.name}
+	r.marks = p.marks()
 	for _, h := range p.handlers {
 		handler, err := guard(h.name+": create", h.factory)
 		if err == nil && handler == nil {
@@ -122,7 +119,6 @@ func (m *PipelineManager) createHandlers(r *run, p *pipeline) bool {
 		}
 		r.handlers = append(r.handlers, handler)
 		r.names = append(r.names, h.name)
-		r.marks = append(r.marks, h.mark)
 	}
 	r.committed = r.alreadyCommitted()
 	return true
@@ -184,10 +180,12 @@ func (m *PipelineManager) commit(r *run) error {
 // earlier attempt. If the pipeline has been defined anew since, only those
 // count that still stand in the same place of the same pipeline, with the same
 // parameters.
-func (r *run) alreadyCommitted() int {
+func (r *run) alreadyCommitted() int { return committedOf(r.stream.Committed, r.marks) }
+
+func committedOf(committed string, marks []string) int {
 	n := 0
-	for mark := range strings.SplitSeq(r.stream.Committed, "\n") {
-		if n == len(r.marks) || mark != r.marks[n] {
+	for mark := range strings.SplitSeq(committed, "\n") {
+		if n == len(marks) || mark != marks[n] {
 			break
 		}
 		n++

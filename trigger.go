@@ -270,19 +270,38 @@ func (m *TriggerManager) now() time.Time { return microUTC(m.clock.Now()) }
 // the distinguishing traits of its stream. It is pure, but for the checks that
 // it counts in g.
 func (t *trigger) matches(e *Event, g *debugGroup) (Traits, bool) {
+	if !t.distinguishable(e, g) {
+		return nil, false
+	}
+	by := t.matchedBy(e, g)
+	if by < 0 {
+		return nil, g.mismatch("No matching criteria")
+	}
+	return t.distinguish(e, t.match[by].mapping, g)
+}
+
+// distinguishable tells whether the event has the traits without which there is
+// no need to look at the criteria.
+func (t *trigger) distinguishable(e *Event, g *debugGroup) bool {
 	for i := range t.distinguishers {
 		if d := &t.distinguishers[i]; !d.mapped {
 			if _, ok := e.field(d.trait); !ok {
-				return nil, g.mismatchf("not '%s'", d.trait)
+				return g.unmet("not '%s'", e, d.trait, d)
 			}
 		}
 	}
+	return true
+}
+
+// matchedBy is the index of the first match criterion that the event satisfies;
+// -1 if there is none.
+func (t *trigger) matchedBy(e *Event, g *debugGroup) int {
 	for i := range t.match {
-		if c := &t.match[i]; c.match(e, g) {
-			return t.distinguish(e, c.mapping, g)
+		if t.match[i].match(e, g) {
+			return i
 		}
 	}
-	return nil, g.mismatch("No matching criteria")
+	return -1
 }
 
 // distinguish computes the distinguishing traits of an event that matched.
@@ -296,16 +315,16 @@ func (t *trigger) distinguish(e *Event, mapping map[string]string, g *debugGroup
 		}
 		v, ok := e.field(from)
 		if !ok {
-			return nil, g.mismatchf("not '%s'", from)
+			return nil, g.unmet("not '%s'", e, from, d)
 		}
 		if d.expr != nil {
 			at, ok := v.(time.Time)
 			if !ok {
-				return nil, g.mismatchf("Time: not '%s'", from)
+				return nil, g.unmet("Time: not '%s'", e, from, d)
 			}
 			result, err := d.expr.Eval(theTimestamp(at))
 			if err != nil {
-				return nil, g.mismatchf("Time: not '%s'", from)
+				return nil, g.unmet("Time: not '%s'", e, from, d)
 			}
 			v = any(result.Begin)
 			if result.IsRange() {

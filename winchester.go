@@ -22,7 +22,7 @@
 // hosttx.go how the host's are used), stream.go what states a stream goes through,
 // pipeline.go and run.go how a stream is run, workers.go and settle.go by whom
 // and with what in one transaction, handler.go what a host writes, store.go what
-// a database must do.
+// a database must do, and explain.go why things are as they are.
 //
 // # Times
 //
@@ -116,7 +116,8 @@ type Config struct {
 // PipelineManager, which runs the streams that are due. All its methods are
 // safe for concurrent use. From the one it has AddEvent, AddEvents, AddEventTx,
 // AddEventsTx, Committed, AddNotification, AddNotificationMap, AddNotifications,
-// AddCloudEvent, DeleteTrigger, Triggers and Debug; from the other RunOnce, ResetStream, Pipelines and Stats.
+// AddCloudEvent, DeleteTrigger, Triggers and Debug; from the other RunOnce, ResetStream, Pipelines and Stats. Its
+// own are ExplainStream and ExplainEvent.
 type Engine struct {
 	*TriggerManager
 	*PipelineManager

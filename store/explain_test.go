@@ -149,6 +149,20 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 			_, err := s.FindEvents(ctx, winchester.EventQuery{Mark: "+1f", Limit: 10})
 			return err
 		}, []string{"SEARCH winchester_events USING INTEGER PRIMARY KEY (rowid>?)"}},
+		"FindEvents of a stream, the next page": {func(s *Store) error {
+			_, err := s.FindEvents(ctx, winchester.EventQuery{StreamID: 1, Mark: "1f", Limit: 10})
+			return err
+		}, []string{
+			"SEARCH winchester_stream_events USING PRIMARY KEY (stream_id=? AND event_id<?)",
+			"SEARCH winchester_events USING INTEGER PRIMARY KEY (rowid=?)",
+		}},
+		"FindStreams of an event": {func(s *Store) error {
+			_, err := s.FindStreams(ctx, winchester.StreamQuery{EventID: 1, Limit: 10})
+			return err
+		}, []string{
+			"SEARCH winchester_stream_events USING COVERING INDEX winchester_stream_events_event_id (event_id=?)",
+			"SEARCH winchester_streams USING INTEGER PRIMARY KEY (rowid=?)",
+		}},
 		"FindStreams by name": {func(s *Store) error {
 			_, err := s.FindStreams(ctx, winchester.StreamQuery{Name: "x", Limit: 10})
 			return err

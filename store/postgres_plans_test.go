@@ -199,6 +199,20 @@ func hotVerbs(ctx context.Context, s *store.Store) map[string]func(i int) error 
 			_, err := s.FindStreams(ctx, winchester.StreamQuery{Limit: 20, State: winchester.StateActive})
 			return err
 		},
+		"the newest page of a stream's events": func(i int) error {
+			found, err := s.FindEvents(ctx, winchester.EventQuery{StreamID: int64(4711 + i), Limit: 3})
+			if err == nil && len(found) != 3 {
+				err = fmt.Errorf("%d events were found", len(found))
+			}
+			return err
+		},
+		"the streams of an event": func(i int) error {
+			found, err := s.FindStreams(ctx, winchester.StreamQuery{EventID: int64(4711 + i), Limit: 20})
+			if err == nil && len(found) != 1 {
+				err = fmt.Errorf("%d streams were found", len(found))
+			}
+			return err
+		},
 		"streams in error": func(int) error {
 			_, err := s.FindStreams(ctx, winchester.StreamQuery{State: winchester.StateError})
 			return err

@@ -17,7 +17,7 @@ func (s *Store) FindEvents(ctx context.Context, q winchester.EventQuery) ([]winc
 		return nil, fail(ctx, s.d, "find events", err)
 	}
 	var found []winchester.StoredEvent
-	err = each(page(query, mark, q.Limit).Select(eventColumns), func(row scanner) error {
+	err = each(page(query, mark, rowOf(q.StreamID, "event_id"), q.Limit).Select(eventColumns), func(row scanner) error {
 		var e winchester.StoredEvent
 		err := scanEvent(row, &e.ID, &e.Event)
 		e.Mark = mark.At(e.ID)
@@ -45,7 +45,7 @@ func (s *Store) eventQuery(db *gorm.DB, q winchester.EventQuery) (winchester.Mar
 	if err != nil {
 		return mark, nil, err
 	}
-	db = after(db.Table(s.t.events), mark)
+	db = s.members(db.Table(s.t.events), mark, "event_id", "stream_id", q.StreamID)
 	if !q.From.IsZero() {
 		db = db.Where("timestamp > ?", s.d.timeValue(q.From))
 	}
@@ -96,7 +96,7 @@ func (s *Store) findStreams(db *gorm.DB, q winchester.StreamQuery) ([]winchester
 		return nil, err
 	}
 	var found []winchester.StoredStream
-	err = each(page(query, mark, q.Limit).Select(streamColumns), func(row scanner) error {
+	err = each(page(query, mark, rowOf(q.EventID, "stream_id"), q.Limit).Select(streamColumns), func(row scanner) error {
 		var one winchester.StoredStream
 		err := scanStream(row, &one.Stream)
 		one.Mark = mark.At(one.ID)
@@ -136,7 +136,7 @@ func (s *Store) streamQuery(db *gorm.DB, q winchester.StreamQuery) (winchester.M
 	if err != nil {
 		return mark, nil, err
 	}
-	db = after(db.Table(s.t.streams), mark)
+	db = s.members(db.Table(s.t.streams), mark, "stream_id", "event_id", q.EventID)
 	switch {
 	case len(q.IDs) == 1:
 		db = db.Where("id = ?", q.IDs[0])
@@ -177,24 +177,43 @@ func (s *Store) withTraits(db *gorm.DB, column string, traits winchester.Traits)
 	return db, nil
 }
 
+// members restricts to the rows behind the mark and, unless of is 0, to those
+// that are members of it: the events of a stream, or the streams of an event.
+// Nothing the memberships have bears the name of a column of the other tables.
+func (s *Store) members(db *gorm.DB, mark winchester.Mark, row, whole string, of int64) *gorm.DB {
+	if of != 0 {
+		db = db.Joins("JOIN "+s.t.members+" ON "+row+" = id").Where(whole+" = ?", of)
+	}
+	return after(db, mark, rowOf(of, row))
+}
+
+// rowOf is the column that has the id of a row. Where memberships are joined it
+// is theirs, by whose index a page is read in order.
+func rowOf(of int64, row string) string {
+	if of != 0 {
+		return row
+	}
+	return "id"
+}
+
 // after restricts to the rows behind the mark.
-func after(db *gorm.DB, mark winchester.Mark) *gorm.DB {
+func after(db *gorm.DB, mark winchester.Mark, id string) *gorm.DB {
 	switch {
 	case !mark.After:
 		return db
 	case mark.Ascending:
-		return db.Where("id > ?", mark.ID)
+		return db.Where(id+" > ?", mark.ID)
 	}
-	return db.Where("id < ?", mark.ID)
+	return db.Where(id+" < ?", mark.ID)
 }
 
 // page orders the rows by id, which is the order they were stored in, in the
 // direction of the mark.
-func page(db *gorm.DB, mark winchester.Mark, limit int) *gorm.DB {
+func page(db *gorm.DB, mark winchester.Mark, id string, limit int) *gorm.DB {
 	if mark.Ascending {
-		db = db.Order("id")
+		db = db.Order(id)
 	} else {
-		db = db.Order("id DESC")
+		db = db.Order(id + " DESC")
 	}
 	if limit > 0 {
 		db = db.Limit(limit)

@@ -23,6 +23,28 @@ var findEventsTests = []test{
 		t.finds(winchester.EventQuery{From: at(0).In(time.FixedZone("elsewhere", 7200))}, "c", "b")
 		t.finds(winchester.EventQuery{From: noon.AddDate(-9000, 0, 0), To: noon.AddDate(9000, 0, 0)}, "c", "b", "a")
 	}},
+	{"in a stream, page by page", func(t *suite) {
+		a, b := stream("t", "a"), stream("t", "b")
+		t.save(a, b)
+		ids := t.insert(event("1", 0, nil), event("2", time.Minute, nil), event("3", 0, nil), event("4", 0, nil))
+		t.do(func(tx winchester.Tx) error {
+			return tx.AddMembers(t.ctx, []winchester.Member{
+				{StreamID: a.ID, EventID: ids[0]}, {StreamID: a.ID, EventID: ids[1]}, {StreamID: a.ID, EventID: ids[3]},
+				{StreamID: b.ID, EventID: ids[1]}, {StreamID: b.ID, EventID: ids[2]},
+			})
+		})
+		t.finds(winchester.EventQuery{StreamID: a.ID}, "4", "2", "1")
+		t.finds(winchester.EventQuery{StreamID: a.ID, Mark: "+"}, "1", "2", "4")
+		t.finds(winchester.EventQuery{StreamID: b.ID}, "3", "2")
+		t.finds(winchester.EventQuery{StreamID: b.ID, To: noon}, "3")
+		t.finds(winchester.EventQuery{StreamID: 4711})
+		t.finds(winchester.EventQuery{StreamID: a.ID, Limit: 2}, "4", "2")
+		t.finds(winchester.EventQuery{StreamID: a.ID, Mark: winchester.Mark{}.At(ids[1])}, "1")
+		t.finds(winchester.EventQuery{StreamID: a.ID, Mark: winchester.Mark{Ascending: true}.At(ids[0])}, "2", "4")
+		n, err := t.s.CountEvents(t.ctx, winchester.EventQuery{StreamID: a.ID})
+		t.ok(err)
+		equal(t, "count", n, 3)
+	}},
 	{"by type, exactly", func(t *suite) {
 		for _, kind := range []string{"order.paid", "Order.paid", "order.paid ", "order", "order.*", "bestellung.überfällig"} {
 			t.insert(winchester.Event{MessageID: kind, EventType: kind, Timestamp: noon})

@@ -26,6 +26,27 @@ var findStreamsTests = []test{
 		t.findsStreams(winchester.StreamQuery{Name: "T", State: winchester.StateActive}, c)
 		t.findsStreams(winchester.StreamQuery{Name: "none"})
 	}},
+	{"with an event, whatever their state", func(t *suite) {
+		a, b, c := ready("a", 0), stream("t", "b"), stream("u", "a")
+		t.save(a, b, c)
+		ids := t.insert(event("1", 0, nil), event("2", 0, nil), event("3", 0, nil))
+		t.do(func(tx winchester.Tx) error {
+			return tx.AddMembers(t.ctx, []winchester.Member{
+				{StreamID: a.ID, EventID: ids[0]}, {StreamID: c.ID, EventID: ids[0]}, {StreamID: b.ID, EventID: ids[1]},
+			})
+		})
+		equal(t, "claimed", len(t.claim(winchester.PassFire, time.Second, 1)), 1)
+		t.findsStreams(winchester.StreamQuery{EventID: ids[0]}, c, a)
+		t.findsStreams(winchester.StreamQuery{EventID: ids[0], Mark: "+"}, a, c)
+		t.findsStreams(winchester.StreamQuery{EventID: ids[0], State: winchester.StateFiring}, a)
+		t.findsStreams(winchester.StreamQuery{EventID: ids[0], Mark: winchester.Mark{}.At(c.ID)}, a)
+		t.findsStreams(winchester.StreamQuery{EventID: ids[1]}, b)
+		t.findsStreams(winchester.StreamQuery{EventID: ids[2]})
+		t.findsStreams(winchester.StreamQuery{EventID: 4711})
+		n, err := t.s.CountStreams(t.ctx, winchester.StreamQuery{EventID: ids[0]})
+		t.ok(err)
+		equal(t, "count", n, 2)
+	}},
 	{"first event before, last event after, both exclusive", func(t *suite) {
 		a, b := stream("t", "a"), stream("t", "b")
 		b.FirstEvent, b.LastEvent = at(time.Microsecond), at(time.Hour)
