@@ -303,3 +303,27 @@ func TestNotReadyWithoutDatabase(t *testing.T) {
 		t.Errorf("/healthz: %d", status)
 	}
 }
+
+// RabbitMQ cannot be reached: it goes on trying, is not ready, and stops when told.
+func TestConsumeWithoutBroker(t *testing.T) {
+	t.Parallel()
+	dir := files(t, "http://127.0.0.1:1/")
+	text := "database: {url: sqlite:///w.db}\ncatch_all_notifications: true\n" +
+		"rabbit_broker: {url: 'amqp://app:hunter2@127.0.0.1:1/'}\nconsumers: {queues: {notifications: {}}, dead_letter_file: dead.jsonl}\n"
+	if err := os.WriteFile(filepath.Join(dir, "winchester.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := startDaemon(t, dir, nil, "consume", "--listen", "127.0.0.1:0")
+	base := "http://" + d.until(`msg=Listening address=(\S+)`)
+	if status, body := get(t, base+"/readyz"); status != 503 || !strings.Contains(body, "not connected to RabbitMQ") {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	d.until(`(?i)connection refused`)
+	_ = d.Process.Signal(syscall.SIGTERM)
+	if code := d.exitCode(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, d.output())
+	}
+	if strings.Contains(d.output(), "hunter2") {
+		t.Errorf("a password in the log:\n%s", d.output())
+	}
+}
