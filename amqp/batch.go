@@ -51,7 +51,7 @@ func (s *session) read(b *pending, d amqp091.Delivery) {
 }
 
 // handle takes a batch through the database, puts poison away, and acknowledges.
-// An error means that the session is over; nothing of the batch has then been
+// An error means that its channel is done for; nothing of the batch has then been
 // acknowledged, and all of it will be delivered again.
 func (s *session) handle(batch []amqp091.Delivery) error {
 	b := &pending{deliveries: make([]amqp091.Delivery, 0, len(batch)), messages: make([]message, 0, len(batch))}
@@ -84,7 +84,7 @@ func (s *session) handle(batch []amqp091.Delivery) error {
 }
 
 // add stores the messages and sets their results. It does not come back before
-// the database has committed, unless the session ends or it is time to stop.
+// the database has committed, unless the channel closes or it is time to stop.
 //
 // Whether the fault is the database's or a message's shows by other messages. So
 // those that have come meanwhile join the ones that were all refused, or one that

@@ -149,7 +149,7 @@ func (w *worker) open(ctx context.Context, conn *rabbit.Conn, ch *amqp091.Channe
 // errEnded: nothing will be delivered any more.
 var errEnded = errors.New("no more deliveries")
 
-// work handles batch after batch, until the session ends or it is time to stop.
+// work handles batch after batch, until the channel closes or it is time to stop.
 func (s *session) work() error {
 	for {
 		select {

@@ -1,13 +1,10 @@
 package cmd
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
@@ -138,55 +135,19 @@ func (a *add) run(ctx context.Context, files []string) (err error) {
 }
 
 func (a *add) file(ctx context.Context, name string) error {
-	in := a.in
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	} else {
-		name = "(standard input)"
-	}
-	r := bufio.NewReaderSize(in, 1<<16)
-	for no := 1; ; no++ {
-		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted before %s:%d", name, no)
-		}
-		body, read, err := readLine(r)
+	progress := func(n int64) {
 		if a.bar != nil {
-			_ = a.bar.Add64(read)
+			_ = a.bar.Add64(n)
 		}
-		if text := bytes.TrimSpace(body); len(text) > 0 {
-			a.summary.Lines++
-			if read > maxLine {
-				a.bad(name, no, fmt.Errorf("the line has %d bytes, at most %d are allowed", read, maxLine))
-			} else if err := a.gather(ctx, line{file: name, no: no, body: text}); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
+	}
+	return a.eachLine(ctx, name, progress, func(file string, no int, text []byte, fault error) error {
+		a.summary.Lines++
+		if fault != nil {
+			a.bad(file, no, fault)
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-	}
-}
-
-// readLine reads a line of any length, and keeps what may be kept of it.
-func readLine(r *bufio.Reader) (body []byte, read int64, err error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		read += int64(len(part))
-		if read <= maxLine {
-			body = append(body, part...)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return body, read, err
-		}
-	}
+		return a.gather(ctx, line{file: file, no: no, body: text})
+	})
 }
 
 // gather adds a line to the batch, and stores that when it is full.

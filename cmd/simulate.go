@@ -1,12 +1,9 @@
 package cmd
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -154,46 +151,17 @@ func (s *simulation) chosen(cfg *config.Config) ([]winchester.TriggerDefinition,
 }
 
 func (s *simulation) file(ctx context.Context, name string) error {
-	in := s.in
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
+	return s.eachLine(ctx, name, func(int64) {}, func(file string, no int, text []byte, fault error) error {
+		if fault == nil {
+			fault = s.line(ctx, text)
 		}
-		defer f.Close()
-		in = f
-	} else {
-		name = "(standard input)"
-	}
-	r := bufio.NewReaderSize(in, 1<<16)
-	for no := 1; ; no++ {
-		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted before %s:%d", name, no)
+		if fault != nil && !isLineFault(fault) {
+			return fmt.Errorf("%s:%d: %w", file, no, fault)
 		}
-		body, read, err := readLine(r)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		if text := bytes.TrimSpace(body); len(text) > 0 {
-			fault := fmt.Errorf("the line has %d bytes, at most %d are allowed", read, maxLine)
-			if read <= maxLine {
-				fault = s.line(ctx, text)
-			}
-			if fault != nil && !isLineFault(fault) {
-				return fmt.Errorf("%s:%d: %w", name, no, fault)
-			}
-			s.note(name, no, fault)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-	}
+		s.note(file, no, fault)
+		return nil
+	})
 }
-
-// lineFault is a line that cannot be an event.
-type lineFault struct{ error }
-
-func (f lineFault) Unwrap() error { return f.error }
 
 func isLineFault(err error) bool {
 	return errors.As(err, new(lineFault)) || errors.Is(err, winchester.ErrInvalidEvent)
