@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/seed71495667/winchester"
 )
 
@@ -15,7 +17,8 @@ import (
 // floor, a goroutine that does one claim after the other. The floor reads the
 // traits of events as the text that they are stored as; a second one makes maps
 // of them, as handlers get them, by encoding/json. River has one client, whose
-// job is a row without events. The clock starts when a tenth is done: until
+// job is a row without events, once with its default pauses between fetches and
+// once with the shortest. The clock starts when a tenth is done: until
 // then connections are made, plans are cached, and claims grow.
 func BenchmarkWork(b *testing.B) {
 	for _, workers := range []int{1, 2, 4} {
@@ -33,7 +36,7 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 	s := openStore(b, engineSchema)
 	floor, decoding := newWorkingFloor(pool, floorSchema), newWorkingFloor(pool, decodingSchema)
 	decoding.decode = true
-	riverSchema := newRiver(b, pool)
+	tuned, untuned := newRiver(b, pool), newRiver(b, pool)
 	race := newRace(b, "streams/s")
 	race.loop(func() []side {
 		for _, schema := range []string{engineSchema, floorSchema, decodingSchema} {
@@ -43,10 +46,6 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 		copyOf(b, pool, floorSchema, engineSchema)
 		copyOf(b, pool, decodingSchema, engineSchema)
 		analyze(b, pool, engineSchema, floorSchema, decodingSchema)
-		execute(b, pool, "TRUNCATE "+riverSchema+".river_job")
-		worked := &atomic.Int64{}
-		client := riverClient(b, pool, riverSchema, worked)
-		riverInsert(b, client, streams)
 		engines := make([]*winchester.Engine, workers)
 		for i := range engines {
 			engines[i] = newEngine(b, winchester.Config{Store: s, Triggers: triggers(false)})
@@ -55,16 +54,14 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 			working("engine", streams, engineWork(b.Context(), engines)),
 			working("floor", streams, floorWork(b.Context(), floor, workers, perStream)),
 			working("decoding-floor", streams, floorWork(b.Context(), decoding, workers, perStream)),
-			working("river", streams, job{
-				start: func() error { return client.Start(b.Context()) },
-				done:  worked.Load,
-				stop:  func() error { return client.Stop(context.WithoutCancel(b.Context())) },
-			}),
+			working("river", streams, riverWork(b, pool, tuned, true, streams)),
+			working("river-default", streams, riverWork(b, pool, untuned, false, streams)),
 		}
 	})
 	race.compare("engine", "floor", "vs-floor")
 	race.compare("engine", "decoding-floor", "vs-decoding-floor")
 	race.compare("engine", "river", "vs-river")
+	race.compare("engine", "river-default", "vs-river-default")
 }
 
 // job is work that goes on by itself until it is done.
@@ -120,6 +117,20 @@ func engineWork(ctx context.Context, engines []*winchester.Engine) job {
 			}
 			return err
 		},
+	}
+}
+
+// riverWork inserts jobs, off the clock, and works them.
+func riverWork(b *testing.B, pool *pgxpool.Pool, schema string, tuned bool, jobs int) job {
+	b.Helper()
+	execute(b, pool, "TRUNCATE "+schema+".river_job")
+	worked := &atomic.Int64{}
+	client := riverClient(b, pool, schema, tuned, worked)
+	riverInsert(b, client, jobs)
+	return job{
+		start: func() error { return client.Start(b.Context()) },
+		done:  worked.Load,
+		stop:  func() error { return client.Stop(context.WithoutCancel(b.Context())) },
 	}
 }
 
