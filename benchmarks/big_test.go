@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/store"
 )
 
 // BenchmarkStored compares a database that has 5 million events and 1 million
@@ -24,8 +25,9 @@ func BenchmarkStored(b *testing.B) {
 		fill(b, pool, bigSchema, stored{streams: chunk, perStream: 5, first: first})
 	}
 	analyze(b, pool, bigSchema, smallSchema)
-	big := newEngine(b, winchester.Config{Store: openStore(b, bigSchema), Triggers: triggers(false)})
-	small := newEngine(b, winchester.Config{Store: openStore(b, smallSchema), Triggers: triggers(false)})
+	bigStore, smallStore := openStore(b, bigSchema), openStore(b, smallSchema)
+	engine := func(s *store.Store) *winchester.Engine { return newEngine(b, winchester.Config{Store: s, Triggers: triggers(false)}) }
+	big, small := engine(bigStore), engine(smallStore)
 
 	b.Run("add", func(b *testing.B) {
 		src := source{next: 2 * millions, streams: active}
@@ -50,12 +52,11 @@ func BenchmarkStored(b *testing.B) {
 				fill(b, pool, schema, stored{streams: streams, perStream: perStream, first: next, ready: true})
 			}
 			next += streams
-			work := func(schema string) func() (int, error) {
-				// A new engine, whose counts begin at nothing.
-				e := newEngine(b, winchester.Config{Store: openStore(b, schema), Triggers: triggers(false)})
+			work := func(s *store.Store) func() (int, error) {
+				e := engine(s) // a new one, whose counts begin at nothing
 				return func() (int, error) { return streams, workEngines(b.Context(), []*winchester.Engine{e}, streams) }
 			}
-			return []side{{name: "big", run: work(bigSchema)}, {name: "small", run: work(smallSchema)}}
+			return []side{{name: "big", run: work(bigStore)}, {name: "small", run: work(smallStore)}}
 		})
 		race.compare("small", "big", "times-the-cost")
 	})
