@@ -26,7 +26,9 @@ func BenchmarkStored(b *testing.B) {
 	}
 	analyze(b, pool, bigSchema, smallSchema)
 	bigStore, smallStore := openStore(b, bigSchema), openStore(b, smallSchema)
-	engine := func(s *store.Store) *winchester.Engine { return newEngine(b, winchester.Config{Store: s, Triggers: triggers(false)}) }
+	engine := func(s *store.Store) *winchester.Engine {
+		return newEngine(b, winchester.Config{Store: s, Triggers: triggers(false)})
+	}
 	big, small := engine(bigStore), engine(smallStore)
 
 	b.Run("add", func(b *testing.B) {
