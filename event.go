@@ -3,6 +3,7 @@ package winchester
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -89,17 +90,7 @@ func (e Event) stored() Event {
 }
 
 // validText tells whether every supported database can keep s as text.
-func validText(s string) bool {
-	if !utf8.ValidString(s) {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if s[i] == 0 {
-			return false
-		}
-	}
-	return true
-}
+func validText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // microUTC brings a time to what every supported database keeps, and strips
 // the monotonic reading so that times compare with ==.

@@ -254,27 +254,18 @@ func (s *Stream) reset() (bool, error) {
 	return true, err
 }
 
-// streamKey digests what makes a stream the one it is. 192 bits leave no room
-// for chance; the trigger's length comes first so that no two inputs run
-// together.
-func streamKey(trigger string, canonical []byte) string {
-	h := sha256.New()
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(trigger)))
-	h.Write(n[:])
-	h.Write([]byte(trigger))
-	h.Write(canonical)
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:24])
-}
-
 // StreamKey returns the Key of the stream that a trigger keeps for these
-// distinguishing traits.
+// distinguishing traits: a digest of both. 192 bits leave no room for chance; the
+// trigger's length comes first so that no two inputs run together.
 func StreamKey(trigger string, distinguishing Traits) (string, error) {
-	canonical, err := distinguishing.AppendJSON(nil)
+	var room [512]byte // for most; it need not be allocated
+	b := binary.BigEndian.AppendUint64(room[:0], uint64(len(trigger)))
+	b, err := distinguishing.AppendJSON(append(b, trigger...))
 	if err != nil {
 		return "", err
 	}
-	return streamKey(trigger, canonical), nil
+	digest := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(digest[:24]), nil
 }
 
 // Progress is how far a stream has come towards firing: for each fire
