@@ -1,7 +1,6 @@
 package atompub
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
@@ -15,9 +14,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/internal/testgolden"
 )
 
 // TestGoldenAtomPub compares entries with recordings of the original:
@@ -29,7 +28,7 @@ func TestGoldenAtomPub(t *testing.T) {
 	if dir == "" {
 		dir, own = filepath.Join("..", "..", "testdata", "golden"), true
 	}
-	cases := readCases(t, filepath.Join(dir, "atompub", "cases.jsonl"))
+	cases := testgolden.Cases[goldenCase](t, filepath.Join(dir, "atompub", "cases.jsonl"))
 	excused := &excuses{cases: map[string][]string{}}
 	t.Run("cases", func(t *testing.T) {
 		for _, c := range cases {
@@ -51,15 +50,15 @@ func TestGoldenAtomPub(t *testing.T) {
 
 // goldenCase is one event, and what the original made of it.
 type goldenCase struct {
-	Name          string           `json:"name"`
-	Params        map[string]any   `json:"params"`
-	Event         map[string]typed `json:"event"`
-	Matched       *bool            `json:"matched"`
-	Content       string           `json:"content"`
-	ContentParsed json.RawMessage  `json:"content_parsed"`
-	Atom          string           `json:"atom"`
-	Raised        string           `json:"raised"`
-	Detail        string           `json:"detail"`
+	Name          string                      `json:"name"`
+	Params        map[string]any              `json:"params"`
+	Event         map[string]testgolden.Value `json:"event"`
+	Matched       *bool                       `json:"matched"`
+	Content       string                      `json:"content"`
+	ContentParsed json.RawMessage             `json:"content_parsed"`
+	Atom          string                      `json:"atom"`
+	Raised        string                      `json:"raised"`
+	Detail        string                      `json:"detail"`
 }
 
 func (c goldenCase) run(t *testing.T, excused *excuses) {
@@ -81,7 +80,7 @@ func (c goldenCase) run(t *testing.T, excused *excuses) {
 		t.Fatal(err)
 	}
 	h := handler.(*Handler)
-	e := c.event(t)
+	e := testgolden.Event(t, c.Event)
 	if c.Matched != nil && h.types.Match(e.EventType) != *c.Matched {
 		t.Errorf("matched: %t, want %t", !*c.Matched, *c.Matched)
 	}
@@ -155,118 +154,6 @@ func parseJSON(t *testing.T, text []byte) any {
 		t.Fatalf("%v: %s", err, text)
 	}
 	return v
-}
-
-// typed is a value as the recordings write it.
-type typed struct {
-	Type  string          `json:"type"`
-	Value json.RawMessage `json:"value"`
-}
-
-func (v typed) decode() (any, error) {
-	var err error
-	into := func(p any) { err = json.Unmarshal(v.Value, p) }
-	switch v.Type {
-	case "none":
-		return nil, nil
-	case "string", "uuid":
-		var s string
-		into(&s)
-		return s, err
-	case "int":
-		var n json.Number
-		into(&n)
-		if i, err := n.Int64(); err == nil {
-			return i, nil
-		}
-		return n, err
-	case "float":
-		var f float64
-		into(&f)
-		return f, err
-	case "bool":
-		var b bool
-		into(&b)
-		return b, err
-	case "datetime":
-		var s string
-		if into(&s); err != nil {
-			return nil, err
-		}
-		return time.Parse(time.RFC3339Nano, s)
-	case "list":
-		var items []typed
-		into(&items)
-		out := make([]any, len(items))
-		for i, item := range items {
-			if out[i], err = item.decode(); err != nil {
-				return nil, err
-			}
-		}
-		return out, err
-	case "map":
-		var items map[string]typed
-		into(&items)
-		out := map[string]any{}
-		for name, item := range items {
-			if out[name], err = item.decode(); err != nil {
-				return nil, err
-			}
-		}
-		return out, err
-	}
-	return nil, fmt.Errorf("typed value of unknown type %q", v.Type)
-}
-
-// event takes the flat event of the original apart.
-func (c goldenCase) event(t *testing.T) winchester.Event {
-	t.Helper()
-	e := winchester.Event{Traits: winchester.Traits{}}
-	for name, v := range c.Event {
-		value, err := v.decode()
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		switch name {
-		case "message_id":
-			e.MessageID, _ = value.(string)
-		case "event_type":
-			e.EventType, _ = value.(string)
-		case "timestamp":
-			e.Timestamp, _ = value.(time.Time)
-		default:
-			e.Traits[name] = value
-		}
-	}
-	return e
-}
-
-func readCases(t *testing.T, path string) []goldenCase {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) && os.Getenv("WINCHESTER_GOLDEN") != "" {
-		t.Skipf("no recordings in %s", path)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []goldenCase
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<24)
-	for n := 1; lines.Scan(); n++ {
-		var c goldenCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatalf("%s:%d: %v", path, n, err)
-		}
-		cases = append(cases, c)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	if len(cases) == 0 {
-		t.Fatalf("%s is empty", path)
-	}
-	return cases
 }
 
 // excuses notes which cases each rule excused.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/handlers/usage"
+	"github.com/seed71495667/winchester/internal/testgolden"
 )
 
 // A deviation is a rule for where this handler differs from the original on
@@ -83,7 +84,7 @@ func (c goldenCase) excuseException(t *testing.T, made []winchester.Event, excus
 		}
 		// What is null on one side and absent on the other was a KeyError too,
 		// and is no conflict.
-		null := slices.ContainsFunc(c.Events, func(e map[string]typed) bool { return e[fieldOf(c.Detail)].Type == "none" })
+		null := slices.ContainsFunc(c.Events, func(e map[string]testgolden.Value) bool { return e[fieldOf(c.Detail)].Type == "none" })
 		found := slices.ContainsFunc(codes, func(code string) bool { return slices.Contains(rule.codes, code) })
 		if rule.codes != nil && !found && !null {
 			t.Errorf("%s: codes are %q, none of %q", rule.id, codes, rule.codes)

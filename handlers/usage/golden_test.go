@@ -1,10 +1,6 @@
 package usage_test
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +10,7 @@ import (
 
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/handlers/usage"
+	"github.com/seed71495667/winchester/internal/testgolden"
 )
 
 // TestGoldenUsage compares the handler with recordings of the original:
@@ -25,7 +22,7 @@ func TestGoldenUsage(t *testing.T) {
 	if dir == "" {
 		dir, own = filepath.Join("..", "..", "testdata", "golden"), true
 	}
-	cases := readCases(t, filepath.Join(dir, "usage", "cases.jsonl"))
+	cases := testgolden.Cases[goldenCase](t, filepath.Join(dir, "usage", "cases.jsonl"))
 	excused := newExcuses()
 	t.Run("cases", func(t *testing.T) {
 		for _, c := range cases {
@@ -46,14 +43,14 @@ func TestGoldenUsage(t *testing.T) {
 
 // goldenCase is one run of the original.
 type goldenCase struct {
-	Name      string             `json:"name"`
-	StreamID  int64              `json:"stream_id"`
-	Events    []map[string]typed `json:"events"`
-	NewEvents []map[string]typed `json:"new_events"`
-	Warnings  []string           `json:"warnings"`
-	Codes     []*string          `json:"codes"`
-	Raised    string             `json:"raised"`
-	Detail    string             `json:"detail"`
+	Name      string                        `json:"name"`
+	StreamID  int64                         `json:"stream_id"`
+	Events    []map[string]testgolden.Value `json:"events"`
+	NewEvents []map[string]testgolden.Value `json:"new_events"`
+	Warnings  []string                      `json:"warnings"`
+	Codes     []*string                     `json:"codes"`
+	Raised    string                        `json:"raised"`
+	Detail    string                        `json:"detail"`
 }
 
 // runTime is what the clock says when the cases are run.
@@ -62,7 +59,7 @@ var runTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 func (c goldenCase) run(t *testing.T, excused *excuses) {
 	in := make([]winchester.Event, len(c.Events))
 	for i, e := range c.Events {
-		in[i] = toEvent(t, e)
+		in[i] = testgolden.Event(t, e)
 	}
 	before := canonicalAll(t, in)
 	env := &winchester.Env{StreamID: c.StreamID, StreamName: "test", Now: runTime}
@@ -82,7 +79,7 @@ func (c goldenCase) run(t *testing.T, excused *excuses) {
 	}
 	want := make([]recorded, len(c.NewEvents))
 	for i, e := range c.NewEvents {
-		want[i] = canonical(t, toEvent(t, e))
+		want[i] = canonical(t, testgolden.Event(t, e))
 	}
 	got := make([]recorded, len(made))
 	for i, e := range made {
@@ -133,95 +130,3 @@ func canonicalAll(t *testing.T, events []winchester.Event) []recorded {
 }
 
 const goldenTime = "2006-01-02T15:04:05.000000Z"
-
-// typed is a value as the recordings write it.
-type typed struct {
-	Type  string          `json:"type"`
-	Value json.RawMessage `json:"value"`
-}
-
-func (v typed) decode() (any, error) {
-	var err error
-	into := func(p any) { err = json.Unmarshal(v.Value, p) }
-	switch v.Type {
-	case "none":
-		return nil, nil
-	case "string", "uuid":
-		var s string
-		into(&s)
-		return s, err
-	case "int":
-		var n int64
-		into(&n)
-		return n, err
-	case "float":
-		var f float64
-		into(&f)
-		return f, err
-	case "bool":
-		var b bool
-		into(&b)
-		return b, err
-	case "datetime":
-		var s string
-		if into(&s); err != nil {
-			return nil, err
-		}
-		return time.Parse(goldenTime, s)
-	}
-	return nil, fmt.Errorf("typed value of unknown type %q", v.Type)
-}
-
-// toEvent takes a flat event of the original apart.
-func toEvent(t *testing.T, flat map[string]typed) winchester.Event {
-	t.Helper()
-	e := winchester.Event{Traits: winchester.Traits{}}
-	for name, v := range flat {
-		value, err := v.decode()
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		switch name {
-		case "message_id":
-			e.MessageID, _ = value.(string)
-		case "event_type":
-			e.EventType, _ = value.(string)
-		case "timestamp":
-			e.Timestamp, _ = value.(time.Time)
-		default:
-			e.Traits[name] = value
-		}
-	}
-	return e
-}
-
-func readCases(t *testing.T, path string) []goldenCase {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) && os.Getenv("WINCHESTER_GOLDEN") != "" {
-		t.Skipf("no recordings in %s", path)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []goldenCase
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<24)
-	for n := 1; lines.Scan(); n++ {
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-			continue
-		}
-		var c goldenCase
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			t.Fatalf("%s:%d: %v", path, n, err)
-		}
-		cases = append(cases, c)
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	if len(cases) == 0 {
-		t.Fatalf("%s is empty", path)
-	}
-	return cases
-}
