@@ -56,6 +56,15 @@ type Store interface {
 	// are equal, in the order they were stored.
 	StreamEvents(ctx context.Context, streams ...int64) (map[int64][]Event, error)
 
+	// Ready tells of the streams that Claim would find due in a pass at that time,
+	// whether they can be had at the moment or not. It looks at no more than limit
+	// of them, those that have waited longest, so that its work has a bound.
+	Ready(ctx context.Context, pass Pass, now time.Time, limit int) (Ready, error)
+	// CountStates counts the streams in each state but StateCompleted. States
+	// without one may be missing. Its work may grow with what is stored: the
+	// engine takes care not to ask for it often.
+	CountStates(ctx context.Context) (map[State]int64, error)
+
 	// FindEvents returns stored events, newest (last stored) first or oldest
 	// first as the query says. It wraps ErrInvalidQuery.
 	FindEvents(ctx context.Context, q EventQuery) ([]StoredEvent, error)
@@ -137,6 +146,12 @@ type Claim struct {
 	Now        time.Time
 	LeaseUntil time.Time
 	Limit      int
+}
+
+// Ready is what waits for workers in one pass.
+type Ready struct {
+	Streams int64
+	Oldest  time.Time // since when the one that has waited longest is due; zero if there is none
 }
 
 // Member says that an event is in a stream.

@@ -62,3 +62,46 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
 	err := scanOne(s.reader(ctx).Raw(s.d.nextDue(s.t)), &due)
 	return due.Time, fail(ctx, s.d, "look for the next due stream", err)
 }
+
+// Ready implements winchester.Store.
+func (s *Store) Ready(ctx context.Context, pass winchester.Pass, now time.Time, limit int) (winchester.Ready, error) {
+	if limit <= 0 {
+		return winchester.Ready{}, nil
+	}
+	query := "SELECT count(*), min(fire_due) FROM (SELECT fire_due FROM " + s.t.streams + " WHERE fire_due < ? ORDER BY fire_due LIMIT ?) AS first"
+	values := []any{s.d.timeValue(now), limit}
+	switch pass {
+	case winchester.PassFire:
+	case winchester.PassExpire:
+		query, values = s.d.readyToExpire(s.t, now, limit)
+	default:
+		return winchester.Ready{}, fmt.Errorf("store: count ready streams: %q is no pass", pass)
+	}
+	var ready winchester.Ready
+	var oldest timeColumn
+	err := scanOne(s.reader(ctx).Raw(query, values...), &ready.Streams, &oldest)
+	ready.Oldest = oldest.Time
+	return ready, fail(ctx, s.d, "count ready streams", err)
+}
+
+// CountStates implements winchester.Store. On PostgreSQL it reads the table: an
+// index on the state would be written to with every change of a stream.
+func (s *Store) CountStates(ctx context.Context) (map[winchester.State]int64, error) {
+	counts := map[winchester.State]int64{}
+	err := each(s.reader(ctx).Raw("SELECT state, count(*) FROM "+s.t.streams+" WHERE state IN ? GROUP BY state", notCompleted), func(row scanner) error {
+		var state winchester.State
+		var n int64
+		err := row.Scan(&state, &n)
+		counts[state] = n
+		return err
+	})
+	if err != nil {
+		return nil, fail(ctx, s.d, "count streams by state", err)
+	}
+	return counts, nil
+}
+
+var notCompleted = []int64{
+	int64(winchester.StateActive), int64(winchester.StateFiring), int64(winchester.StateExpiring), int64(winchester.StateError),
+	int64(winchester.StateExpireError), int64(winchester.StateRetryFire), int64(winchester.StateRetryExpire),
+}

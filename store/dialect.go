@@ -94,6 +94,9 @@ type dialect interface {
 	claim(ctx context.Context, read, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error)
 	// nextDue is a query for winchester.Store.NextDue.
 	nextDue(t tables) string
+	// readyToExpire is the query for winchester.Store.Ready in PassExpire, whose row
+	// is how many and since when.
+	readyToExpire(t tables, now time.Time, limit int) (query string, values []any)
 	// renew prolongs leases and returns the ids of the streams still held.
 	renew(ctx context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) ([]int64, error)
 

@@ -120,6 +120,15 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 			"SEARCH winchester_streams USING COVERING INDEX winchester_streams_fire_due",
 			"SEARCH winchester_streams USING COVERING INDEX winchester_streams_expire_due",
 		}},
+		"Ready to fire": {func(s *Store) error { _, err := s.Ready(ctx, winchester.PassFire, at, 10); return err }, []string{
+			"SEARCH winchester_streams USING COVERING INDEX winchester_streams_fire_due (fire_due<?)",
+		}},
+		"Ready to expire": {func(s *Store) error { _, err := s.Ready(ctx, winchester.PassExpire, at, 10); return err }, []string{
+			"SEARCH winchester_streams USING COVERING INDEX winchester_streams_expire_due (expire_due<?)",
+		}},
+		"CountStates": {func(s *Store) error { _, err := s.CountStates(ctx); return err }, []string{
+			"SEARCH winchester_streams USING COVERING INDEX winchester_streams_state (state=?)",
+		}},
 		"StreamEvents": {func(s *Store) error { _, err := s.StreamEvents(ctx, 1, 2); return err }, []string{
 			"SEARCH m USING PRIMARY KEY (stream_id=?)", "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)",
 		}},

@@ -413,6 +413,14 @@ func (postgresDialect) nextDue(t tables) string {
 		"FROM " + t.streams + " WHERE expire_due IS NOT NULL ORDER BY expire_due, id LIMIT 100) AS first))"
 }
 
+// readyToExpire leaves out what only seems to have expired, as a claim does.
+func (d postgresDialect) readyToExpire(t tables, now time.Time, limit int) (string, []any) {
+	at := d.timeValue(now)
+	return "SELECT count(*), min(CASE state WHEN 1 THEN greatest(expire_due, expire_timestamp) ELSE expire_due END) FROM (" +
+		"SELECT state, fire_due, expire_due, expire_timestamp FROM " + t.streams + " WHERE expire_due < ? ORDER BY expire_due, id LIMIT ?) AS first " +
+		"WHERE (fire_due IS NULL OR fire_due >= ?) AND NOT (state = 1 AND expire_timestamp >= ?)", []any{at, limit, at, at}
+}
+
 // renew passes over the streams that a transaction is just settling: it must
 // not wait, and their leases matter no more. They are still held.
 func (postgresDialect) renew(_ context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) (held []int64, err error) {

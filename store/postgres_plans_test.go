@@ -184,9 +184,17 @@ func hotVerbs(ctx context.Context, s *store.Store) map[string]func(i int) error 
 			return s.Transact(ctx, func(tx winchester.Tx) error { return tx.ChangeStreams(ctx, changes) })
 		},
 		"look for what is due next": func(int) error { _, err := s.NextDue(ctx); return err },
-		"look up an event":          func(int) error { _, err := s.EventByMessageID(ctx, "m4711"); return err },
-		"look up a stream":          func(int) error { _, err := s.StreamByID(ctx, 4711); return err },
-		"purge":                     func(i int) error { _, err := s.PurgeEvents(ctx, int64(1000+i), int64(2000+i)); return err },
+		"count what is ready": func(int) error {
+			for _, pass := range []winchester.Pass{winchester.PassFire, winchester.PassExpire} {
+				if _, err := s.Ready(ctx, pass, soon, 1000); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"look up an event": func(int) error { _, err := s.EventByMessageID(ctx, "m4711"); return err },
+		"look up a stream": func(int) error { _, err := s.StreamByID(ctx, 4711); return err },
+		"purge":            func(i int) error { _, err := s.PurgeEvents(ctx, int64(1000+i), int64(2000+i)); return err },
 		"trim": func(int) error {
 			n, err := s.TrimEvents(ctx, time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC), 100)
 			if err == nil && n == 0 {
@@ -253,6 +261,19 @@ func TestClaimBehindBacklog(t *testing.T) {
 		for _, plan := range watch.take() {
 			if strings.Contains(plan, "Seq Scan on winchester_") {
 				t.Errorf("claim %d reads a whole table: %s", i, plan)
+			}
+		}
+	}
+	watch.take()
+	for i := range 8 {
+		r, err := s.Ready(t.Context(), winchester.PassExpire, now, 1000)
+		must(t, err)
+		if r.Streams < 900 || r.Streams > 1000 || r.Oldest.IsZero() {
+			t.Errorf("time %d: ready are %+v", i, r)
+		}
+		for _, plan := range watch.take() {
+			if strings.Contains(plan, "Seq Scan on winchester_") || strings.Contains(plan, "Sort") {
+				t.Errorf("what is ready is counted by reading or sorting a whole table: %s", plan)
 			}
 		}
 	}

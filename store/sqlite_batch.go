@@ -284,6 +284,13 @@ func (sqliteDialect) nextDue(t tables) string {
 		"SELECT MIN(expire_due) AS due FROM " + t.streams + " WHERE expire_due IS NOT NULL) AS next"
 }
 
+// readyToExpire reads one index, which has all it asks for.
+func (d sqliteDialect) readyToExpire(t tables, now time.Time, limit int) (string, []any) {
+	at := d.timeValue(now)
+	return "SELECT count(*), min(expire_due) FROM (SELECT expire_due, fire_due FROM " + t.streams +
+		" WHERE expire_due < ? ORDER BY expire_due LIMIT ?) AS first WHERE fire_due IS NULL OR fire_due >= ?", []any{at, limit, at}
+}
+
 func (d sqliteDialect) renew(_ context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) (held []int64, err error) {
 	condition, ids := d.inIDs("id", streams)
 	end := d.timeValue(until)

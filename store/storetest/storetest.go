@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) winchester.Store) {
 		{"ChangeStreams", changeTests},
 		{"Claim", claimTests},
 		{"Lease", leaseTests},
+		{"Ready", readyTests},
 		{"Announce", announceTests},
 		{"FindEvents", findEventsTests},
 		{"FindStreams", findStreamsTests},
