@@ -150,8 +150,10 @@ func (b *batch) settle(ctx context.Context) {
 	for _, c := range b.counts {
 		c.d.bump(c.counter)
 	}
+	var n tally
 	for i := range b.results {
 		r := &b.results[i]
+		n.count(r.Outcome)
 		switch r.Outcome {
 		case OutcomeStored:
 			b.m.stats.saved.Add(1)
@@ -163,6 +165,10 @@ func (b *batch) settle(ctx context.Context) {
 			b.m.stats.failed.Add(1)
 			b.m.log.DebugContext(ctx, "Received invalid event", "message_id", r.MessageID, "err", r.Err)
 		}
+	}
+	n.add(ctx, &b.m.metrics.events)
+	if len(b.items) > 0 {
+		b.m.metrics.batches.record(ctx, float64(len(b.items)), batchAdd)
 	}
 	if !b.due.IsZero() {
 		b.m.tellDue(b.due)

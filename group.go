@@ -134,7 +134,7 @@ func (g *group) wait(w *member) verdict {
 		return <-w.call
 	case w.flight == nil:
 		g.queue = slices.DeleteFunc(g.queue, func(other *member) bool { return other == w })
-		w.batch.m.stats.failed.Add(1)
+		w.batch.m.countFailed(w.ctx, 1)
 	default:
 		w.left = true // the flight counts what becomes of the event
 		w.flight.lose()
@@ -165,7 +165,7 @@ func (g *group) lead(w *member) (Result, error) {
 	end := f.begin()
 	defer end()
 	if err := w.ctx.Err(); err != nil { // it may leave, since its flight has not begun
-		w.batch.m.stats.failed.Add(1)
+		w.batch.m.countFailed(w.ctx, 1)
 		return w.batch.failed(err)
 	}
 	f.board(w)
@@ -248,7 +248,7 @@ func (f *flight) add(ctx context.Context, members []*member) {
 	case err == nil:
 		f.tell(members, func(i int) verdict { return verdict{result: b.results[i], err: b.results[i].Err} })
 	case ctx.Err() != nil || alone && !errors.Is(err, errPanic): // out of time, or by its own fault
-		members[0].batch.m.stats.failed.Add(int64(len(members)))
+		members[0].batch.m.countFailed(ctx, len(members))
 		f.tell(members, func(i int) verdict { return members[i].failed(err) })
 	case alone || f.splits == maxSplits:
 		f.tell(members, func(int) verdict { return verdict{turn: turnAlone} })
@@ -289,7 +289,7 @@ func (f *flight) tell(members []*member, what func(i int) verdict) {
 		case !w.left:
 			w.call <- v
 		case v.turn == turnAlone: // nobody is there to try
-			w.batch.m.stats.failed.Add(1)
+			w.batch.m.countFailed(w.ctx, 1)
 		}
 	}
 }
@@ -297,7 +297,7 @@ func (f *flight) tell(members []*member, what func(i int) verdict) {
 // add files the events in a transaction of their own and counts them.
 func (b *batch) add(ctx context.Context) error {
 	for {
-		err := transact(ctx, b.m.store, func(tx Tx) error { return b.file(ctx, tx) })
+		err := b.m.transact(ctx, opAdd, func(tx Tx) error { return b.file(ctx, tx) })
 		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
 			b.leaveOut(unfit) // it fails alone; the others get another transaction
 			continue
@@ -312,7 +312,7 @@ func (b *batch) add(ctx context.Context) error {
 // addOne is add for a batch of one.
 func (b *batch) addOne(ctx context.Context) (Result, error) {
 	if err := b.add(ctx); err != nil {
-		b.m.stats.failed.Add(1)
+		b.m.countFailed(ctx, 1)
 		return b.failed(err)
 	}
 	return b.results[0], b.results[0].Err

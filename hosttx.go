@@ -42,6 +42,7 @@ func (m *TriggerManager) AddEventsTx(ctx context.Context, tx Tx, events []Event)
 	err := b.faults()
 	if err == nil {
 		err = b.file(ctx, tx)
+		m.metrics.failed(ctx, opAdd, err)
 	}
 	if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
 		b.leaveOut(unfit)
@@ -50,7 +51,7 @@ func (m *TriggerManager) AddEventsTx(ctx context.Context, tx Tx, events []Event)
 	if err != nil {
 		if !errors.Is(err, ErrConflict) { // that one's events come again
 			m.stats.received.Add(int64(len(events)))
-			m.stats.failed.Add(int64(len(events)))
+			m.countFailed(ctx, len(events))
 		}
 		return nil, fmt.Errorf("add events: %w", err)
 	}

@@ -110,11 +110,15 @@ func (m *TriggerManager) AddNotifications(ctx context.Context, bodies [][]byte) 
 // addNotification adds a single one, whose transaction others may share.
 func (m *TriggerManager) addNotification(ctx context.Context, distill func() (Event, error)) (Result, error) {
 	event, err := distill()
+	m.stats.notifications.Add(1)
 	if err == nil {
-		return m.AddEvent(ctx, event)
+		r, err := m.AddEvent(ctx, event)
+		m.metrics.notifications.add(ctx, 1, r.Outcome)
+		return r, err
 	}
 	m.stats.received.Add(1)
 	r := refused(event, err)
+	m.metrics.notifications.add(ctx, 1, r.Outcome)
 	m.countRefused(ctx, &r)
 	if r.Outcome == OutcomeDropped {
 		return r, nil
@@ -176,18 +180,25 @@ func (d *delivery) batch(r *Result, items [][]byte, err error) {
 func (d *delivery) add(ctx context.Context) error {
 	m, n := d.m, int64(len(d.events)+len(d.refused))
 	m.stats.received.Add(n)
+	m.stats.notifications.Add(n)
+	var became tally
 	if len(d.events) > 0 {
 		b := newBatch(m, d.events)
 		if err := b.add(ctx); err != nil {
-			m.stats.failed.Add(n)
+			m.countFailed(ctx, len(d.events))
+			m.stats.failed.Add(int64(len(d.refused)))
+			m.metrics.notifications.add(ctx, n, OutcomeFailed)
 			return fmt.Errorf("add notifications: %w", err)
 		}
 		for i, r := range d.of {
 			*r = b.results[i]
+			became.count(r.Outcome)
 		}
 	}
 	for _, r := range d.refused {
 		m.countRefused(ctx, r)
+		became.count(r.Outcome)
 	}
+	became.add(ctx, &m.metrics.notifications)
 	return nil
 }

@@ -95,6 +95,7 @@ type PipelineManager struct {
 	// for work may have escaped it.
 	sleepsUntil atomic.Int64
 	inFlight    inFlight
+	backlog     backlog
 
 	mu      sync.Mutex
 	running *workers
@@ -145,6 +146,7 @@ func NewPipelineManager(c PipelineConfig) (*PipelineManager, error) {
 		retry: c.Retry.over(defaultRetry), pipelines: map[string]*pipeline{}, wake: make(chan struct{}, 1),
 	}
 	m.sleepsUntil.Store(math.MaxInt64)
+	m.backlog.m = m
 	var faults []error
 	for name, n := range map[string]int64{
 		"Workers": int64(c.Workers), "BatchSize": int64(c.BatchSize), "TrimEventsBatchSize": int64(c.TrimEventsBatchSize),
@@ -280,15 +282,18 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*r
 		streams, err = m.store.Claim(asking, Claim{
 			Pass: pass, Owner: m.cfg.Name, Now: now, LeaseUntil: microUTC(now.Add(m.cfg.Lease)), Limit: limit,
 		})
+		m.triggers.metrics.failed(asking, opClaim, err)
 		return err
 	})
 	if err != nil || len(streams) == 0 {
 		return nil, wrap("claim streams", err)
 	}
 	m.stats.loaded.Add(int64(len(streams)))
+	m.triggers.metrics.batches.record(asking, float64(len(streams)), batchClaim)
 	runs := make([]*run, len(streams))
 	for i, s := range streams {
 		runs[i] = newRun(ctx, s, pass, now)
+		runs[i].metrics, runs[i].tracing = m.triggers.metrics, m.triggers.tracing
 	}
 	m.inFlight.add(runs)
 	return runs, nil
@@ -306,6 +311,7 @@ func (m *PipelineManager) load(ctx context.Context, runs []*run) {
 		ids[i] = r.stream.ID
 	}
 	events, err := m.store.StreamEvents(asking, ids...)
+	m.triggers.metrics.failed(asking, opLoad, err)
 	for _, r := range runs {
 		if r.err = wrap("read the stream", r.stream.Unreadable); r.err != nil {
 			continue
@@ -331,6 +337,7 @@ func (m *PipelineManager) trim(ctx context.Context) (more bool, err error) {
 		return false, wrap("trim_events_age", err)
 	}
 	n, err := m.store.TrimEvents(ctx, before.Begin, m.cfg.TrimEventsBatchSize)
+	m.triggers.metrics.failed(ctx, opTrim, err)
 	m.stats.trimmed.Add(n)
 	return n >= int64(m.cfg.TrimEventsBatchSize), wrap("trim events", err)
 }
@@ -366,6 +373,7 @@ func (m *PipelineManager) ResetStream(ctx context.Context, id int64) (Stream, er
 		return s, err
 	}
 	s, err = ResetStream(ctx, m.store, s)
+	m.triggers.metrics.failed(ctx, opReset, err)
 	if err == nil {
 		m.notify(s.Due)
 	}

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // run is one pass of a claimed stream through its pipeline.
@@ -30,6 +33,12 @@ type run struct {
 	commits   string   // their names, as Stream.Committed has them
 	produced  []Event  // events to store when the stream completes
 	err       error    // why the run failed
+
+	metrics  *metrics
+	tracing  *tracing
+	span     trace.Span // nil if nobody records it
+	pipeline string     // "" if it has none
+	result   string     // what became of it, for metrics and traces
 }
 
 var errLeaseLost = errors.New("the stream's lease was lost to another worker")
@@ -45,6 +54,7 @@ func newRun(parent context.Context, s Stream, pass Pass, now time.Time) *run {
 // rolled back, and r.err says why.
 func (m *PipelineManager) execute(r *run) {
 	defer r.classify()
+	r.beginSpan(m.triggers.tracing)
 	if r.err != nil { // its events could not be loaded
 		r.policy = m.retry
 		return
@@ -52,9 +62,15 @@ func (m *PipelineManager) execute(r *run) {
 	if r.err = context.Cause(r.ctx); r.err != nil {
 		return
 	}
+	m.recordLag(r)
 	name, ok := m.prepare(r)
 	if !ok || name == "" {
 		return
+	}
+	r.pipeline = name
+	defer r.endPipeline(r.metrics.pipelines.begin(r.ctx))
+	if r.span != nil {
+		r.span.SetAttributes(attribute.String("winchester.pipeline", name))
 	}
 	env := &Env{
 		StreamID: r.stream.ID, StreamName: r.stream.Name, Pipeline: name, Pass: r.pass, Attempt: r.stream.Attempt,
@@ -75,6 +91,23 @@ func (m *PipelineManager) execute(r *run) {
 	if r.err = m.commit(r); r.err != nil {
 		m.rollback(r)
 	}
+}
+
+// recordLag records how long the stream has waited for its first run.
+func (m *PipelineManager) recordLag(r *run) {
+	due := r.stream.FireTimestamp
+	if r.pass == PassExpire {
+		due = r.stream.ExpireTimestamp
+	}
+	first := r.stream.Attempt == 1 && r.stream.snoozes() == 0
+	if first && !due.IsZero() && r.metrics.lag.Enabled(r.ctx) {
+		lag := m.triggers.now().Sub(due)
+		r.metrics.lag.record(r.ctx, max(lag.Seconds(), 0), passKind{r.stream.Name, string(r.pass)})
+	}
+}
+
+func (r *run) endPipeline(began time.Time) {
+	r.metrics.pipelines.end(r.ctx, began, pipelineKind{r.stream.Name, r.pipeline, string(r.pass)})
 }
 
 // prepare finds the trigger and the name of the pipeline; "" if there is none
@@ -132,7 +165,9 @@ func (r *run) handle(env *Env) error {
 			return err
 		}
 		var err error
-		events, err = guard(r.names[i], func() ([]Event, error) { return h.HandleEvents(r.ctx, events, env) })
+		s := r.begin(r.ctx, callHandle, i)
+		events, err = guard(r.names[i], func() ([]Event, error) { return h.HandleEvents(s.ctx, events, env) })
+		s.end(err)
 		if err != nil {
 			return err
 		}
@@ -162,7 +197,9 @@ func (m *PipelineManager) commit(r *run) error {
 		}
 		h := r.handlers[r.committed]
 		name := r.names[r.committed]
-		_, err := guard(name+": commit", func() (struct{}, error) { return struct{}{}, h.Commit(r.ctx) })
+		s := r.begin(r.ctx, callCommit, r.committed)
+		_, err := guard(name+": commit", func() (struct{}, error) { return struct{}{}, h.Commit(s.ctx) })
+		s.end(err)
 		if err == nil {
 			r.debug.bump("Commit successful")
 			continue
@@ -197,8 +234,9 @@ func (m *PipelineManager) rollback(r *run) {
 	for i := r.committed; i < len(r.handlers); i++ {
 		h := r.handlers[i]
 		// The run's own context may be over; rolling back must not be.
-		ctx := context.WithoutCancel(r.ctx)
-		_, err := guard(r.names[i]+": rollback", func() (struct{}, error) { return struct{}{}, h.Rollback(ctx) })
+		s := r.begin(context.WithoutCancel(r.ctx), callRollback, i)
+		_, err := guard(r.names[i]+": rollback", func() (struct{}, error) { return struct{}{}, h.Rollback(s.ctx) })
+		s.end(err)
 		if err == nil {
 			r.debug.bump("Rollback successful")
 			continue

@@ -29,6 +29,11 @@ func (e *faultError) Unwrap() error { return e.err }
 // cannot spoil the others. ctx is that of the runs; settling does not end with
 // it, but waiting for a database that is away does.
 func (m *PipelineManager) settle(ctx context.Context, runs []*run) {
+	defer func(all []*run) {
+		for _, r := range all {
+			r.endSpan()
+		}
+	}(runs)
 	runs = slices.DeleteFunc(slices.Clone(runs), m.dropLost)
 	if len(runs) == 0 {
 		return
@@ -53,6 +58,9 @@ func (m *PipelineManager) settle(ctx context.Context, runs []*run) {
 	}
 	for i, r := range runs {
 		if isAway(err) { // it is nobody's fault; trying one by one would take long
+			for _, r := range runs[i:] {
+				m.count(r, runUnstored)
+			}
 			m.log.Error("Results of runs could not be stored; the streams are run again when their leases have run out",
 				"streams", len(runs)-i, "err", err)
 			return
@@ -81,6 +89,7 @@ func (m *PipelineManager) dropLost(r *run) bool {
 
 func (m *PipelineManager) countLocked(r *run, err error) {
 	m.stats.locked.Add(1)
+	m.count(r, runLost)
 	r.debug.bump("Locked")
 	m.logRun(r, "The stream was taken by another worker; this run has no effect", err)
 }
@@ -124,6 +133,9 @@ func (m *PipelineManager) settleOne(ctx context.Context, r *run, unsure bool) er
 		m.countLocked(r, err)
 	default:
 		// The lease runs out and the stream is tried again.
+		if !isAway(err) { // else settle counts it
+			m.count(r, runUnstored)
+		}
 		m.logRun(r, "The result of a run could not be stored", err)
 	}
 	return err
@@ -170,7 +182,7 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 		}
 	}
 	b := newBatch(m.triggers, produced)
-	err := transact(ctx, m.store, func(tx Tx) error {
+	err := m.triggers.transact(ctx, opSettle, func(tx Tx) error {
 		// The change of state comes first: its serial number keeps a worker out
 		// whose lease was lost, before it can do anything else.
 		if err := tx.ChangeStreams(ctx, changes); err != nil {
@@ -198,6 +210,7 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 		return err
 	}
 	b.settle(ctx)
+	m.triggers.metrics.batches.record(ctx, float64(len(runs)), batchSettle)
 	for i, r := range runs {
 		m.countRun(r, changes[i].Stream.State)
 		if due := changes[i].Stream.Due; !due.IsZero() {
@@ -213,7 +226,9 @@ func (r *run) commitTx(ctx context.Context, tx Tx) error {
 		if !ok {
 			continue
 		}
-		_, err := guard(r.names[i]+": commit in transaction", func() (struct{}, error) { return struct{}{}, h.CommitTx(ctx, tx) })
+		s := r.begin(ctx, callCommitTx, i)
+		_, err := guard(r.names[i]+": commit in transaction", func() (struct{}, error) { return struct{}{}, h.CommitTx(s.ctx, tx) })
+		s.end(err)
 		if err != nil {
 			return err
 		}
@@ -252,10 +267,17 @@ func (m *PipelineManager) change(r *run) (StreamChange, error) {
 	return c, err
 }
 
+// count tells metrics and traces what became of a run.
+func (m *PipelineManager) count(r *run, result string) {
+	r.result = result
+	r.metrics.runs.add(r.ctx, 1, runKind{r.stream.Name, string(r.pass), result})
+}
+
 // countRun counts and logs a run whose result is durable.
 func (m *PipelineManager) countRun(r *run, next State) {
 	switch next {
 	case StateCompleted:
+		m.count(r, runCompleted)
 		if r.pass == PassFire {
 			m.stats.fired.Add(1)
 			r.debug.bump("Streams fired")
@@ -265,12 +287,15 @@ func (m *PipelineManager) countRun(r *run, next State) {
 		}
 	case StateRetryFire, StateRetryExpire:
 		if newFailure(r.err).snooze != nil {
+			m.count(r, runSnoozed)
 			m.log.Debug("Stream snoozed", "trigger", r.stream.Name, "stream_id", r.stream.ID)
 			return
 		}
+		m.count(r, runRetried)
 		m.stats.retried.Add(1)
 		m.logRun(r, "Pipeline failed; it will be tried again", r.err)
 	default:
+		m.count(r, runFailed)
 		m.stats.errors.Add(1)
 		m.log.Error("Pipeline failed for good; the stream waits to be reset",
 			"trigger", r.stream.Name, "stream_id", r.stream.ID, "pass", r.pass, "state", next, "attempt", r.stream.Attempt, "err", r.err)

@@ -7,11 +7,12 @@ import (
 
 // Stats are counts since the engine was made.
 type Stats struct {
-	Received   int64 // events and notifications handed in
-	Saved      int64 // events stored, also those that pipelines made
-	Duplicates int64 // events whose message id was stored before
-	Dropped    int64 // notifications that no event definition applies to
-	Failed     int64 // events that were invalid or could not be stored
+	Received      int64 // events and notifications handed in
+	Notifications int64 // of these, notifications
+	Saved         int64 // events stored, also those that pipelines made
+	Duplicates    int64 // events whose message id was stored before
+	Dropped       int64 // notifications that no event definition applies to
+	Failed        int64 // events that were invalid or could not be stored
 
 	Loaded  int64 // streams claimed by this engine's workers
 	Fired   int64 // streams whose fire pipeline has been completed
@@ -25,15 +26,15 @@ type Stats struct {
 }
 
 type ingestStats struct {
-	received, saved, duplicates, dropped, failed atomic.Int64
-	loggedAt                                     atomic.Pointer[time.Time]
+	received, notifications, saved, duplicates, dropped, failed atomic.Int64
+	loggedAt                                                    atomic.Pointer[time.Time]
 }
 
 func (s *ingestStats) setLogged(at time.Time) { s.loggedAt.Store(&at) }
 
 func (s *ingestStats) into(out *Stats) {
 	out.Received, out.Saved, out.Duplicates = s.received.Load(), s.saved.Load(), s.duplicates.Load()
-	out.Dropped, out.Failed = s.dropped.Load(), s.failed.Load()
+	out.Notifications, out.Dropped, out.Failed = s.notifications.Load(), s.dropped.Load(), s.failed.Load()
 	if at := s.loggedAt.Load(); at != nil {
 		out.LastStatus = *at
 	}

@@ -172,9 +172,14 @@ type StreamChange struct {
 // least one of the contenders through.
 const maxConflicts = 20
 
-// transact runs fn in a transaction, again if it met another one.
-func transact(ctx context.Context, s Store, fn func(Tx) error) error {
-	return retryConflict(ctx, func() error { return s.Transact(ctx, fn) })
+// transact runs fn in a transaction, again if it met another one, and counts what
+// went wrong.
+func (m *TriggerManager) transact(ctx context.Context, operation string, fn func(Tx) error) error {
+	return retryConflict(ctx, func() error {
+		err := m.store.Transact(ctx, fn)
+		m.metrics.failed(ctx, operation, err)
+		return err
+	})
 }
 
 // retryConflict calls f again as long as it returns ErrConflict.

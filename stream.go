@@ -228,11 +228,13 @@ func ResetStream(ctx context.Context, store Store, stream Stream) (Stream, error
 	if err != nil || !changed {
 		return stream, err
 	}
-	err = transact(ctx, store, func(tx Tx) error {
-		if err := tx.ChangeStreams(ctx, []StreamChange{{Stream: after, SerialBefore: stream.StateSerialNo}}); err != nil {
-			return err
-		}
-		return tx.Announce(ctx, after.Due)
+	err = retryConflict(ctx, func() error {
+		return store.Transact(ctx, func(tx Tx) error {
+			if err := tx.ChangeStreams(ctx, []StreamChange{{Stream: after, SerialBefore: stream.StateSerialNo}}); err != nil {
+				return err
+			}
+			return tx.Announce(ctx, after.Due)
+		})
 	})
 	if err != nil {
 		return stream, err

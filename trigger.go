@@ -10,6 +10,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // TriggerConfig is what a TriggerManager is made of.
@@ -24,6 +28,10 @@ type TriggerConfig struct {
 	Clock Clock
 	// Logger gets warnings and the debug reports. Default: slog.Default().
 	Logger *slog.Logger
+	// MeterProvider and TracerProvider are OpenTelemetry's: see docs/metrics.md.
+	// Defaults: the global ones, which do nothing without an SDK.
+	MeterProvider  metric.MeterProvider
+	TracerProvider trace.TracerProvider
 }
 
 // TriggerManager files events into streams. All its methods are safe for
@@ -35,6 +43,8 @@ type TriggerManager struct {
 	log       *slog.Logger
 	debug     debuggers
 	stats     ingestStats
+	metrics   *metrics
+	tracing   *tracing
 	group     group // of the calls of AddEvent
 
 	mu       sync.Mutex // serialises changes of what follows
@@ -57,6 +67,17 @@ func NewTriggerManager(c TriggerConfig) (*TriggerManager, error) {
 	if m.clock == nil {
 		m.clock = SystemClock{}
 	}
+	if c.MeterProvider == nil {
+		c.MeterProvider = otel.GetMeterProvider()
+	}
+	if c.TracerProvider == nil {
+		c.TracerProvider = otel.GetTracerProvider()
+	}
+	var err error
+	if m.metrics, err = newMetrics(c.MeterProvider); err != nil {
+		return nil, fmt.Errorf("winchester: TriggerConfig.MeterProvider: %w", err)
+	}
+	m.tracing = newTracing(c.TracerProvider)
 	m.triggers.Store(newTriggerSet(nil))
 	if err := m.AddTrigger(c.Triggers...); err != nil {
 		return nil, err
@@ -170,10 +191,16 @@ func (m *TriggerManager) AddEvents(ctx context.Context, events []Event) ([]Resul
 	m.stats.received.Add(int64(len(events)))
 	b := newBatch(m, events)
 	if err := b.add(ctx); err != nil {
-		m.stats.failed.Add(int64(len(events)))
+		m.countFailed(ctx, len(events))
 		return nil, fmt.Errorf("add events: %w", err)
 	}
 	return b.results, nil
+}
+
+// countFailed counts events of which none was stored.
+func (m *TriggerManager) countFailed(ctx context.Context, n int) {
+	m.stats.failed.Add(int64(n))
+	m.metrics.events.add(ctx, int64(n), OutcomeFailed)
 }
 
 // AddTrigger adds triggers, all or none. They see the events that are added

@@ -70,6 +70,9 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/seed71495667/winchester/internal/suggest"
 )
 
@@ -94,6 +97,11 @@ type Config struct {
 	// pass, attempt, state and message_id, where they apply. Default:
 	// slog.Default().
 	Logger *slog.Logger
+	// MeterProvider and TracerProvider are OpenTelemetry's, for metrics and for a
+	// trace of each pipeline run: see docs/metrics.md. Defaults: the global ones,
+	// which do nothing without an SDK.
+	MeterProvider  metric.MeterProvider
+	TracerProvider trace.TracerProvider
 	// StatisticsPeriod is how often a line of statistics is logged. Default 10s;
 	// negative for never.
 	StatisticsPeriod time.Duration
@@ -137,6 +145,7 @@ func New(c Config) (*Engine, error) {
 	}
 	triggers, triggerFaults := NewTriggerManager(TriggerConfig{
 		Store: c.Store, Triggers: c.Triggers, Distiller: c.Distiller, Clock: c.Clock, Logger: c.Logger,
+		MeterProvider: c.MeterProvider, TracerProvider: c.TracerProvider,
 	})
 	if triggers == nil { // go on with none, to find the other faults as well
 		triggers, _ = NewTriggerManager(TriggerConfig{Store: c.Store, Clock: c.Clock, Logger: c.Logger})

@@ -3,6 +3,7 @@ package winchester
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -52,6 +53,10 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 		done: newGathering(), ended: make(chan struct{}),
 	}
 	w.ctx, w.kill = context.WithCancelCause(context.WithoutCancel(ctx))
+	unobserve, err := m.backlog.register()
+	if err != nil {
+		return fmt.Errorf("winchester: observe the backlog: %w", err)
+	}
 	var all, working sync.WaitGroup
 	goIn := func(g *sync.WaitGroup, f func()) {
 		g.Add(1)
@@ -75,6 +80,7 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 		stopRenewing()
 		renewer.Wait()
 		unwatch()
+		unobserve()
 		w.kill(ErrStopped)
 		close(w.ended)
 	}()
@@ -262,7 +268,9 @@ func (w *workers) sleep() {
 func (w *workers) nextDue() (time.Time, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, databaseTimeout)
 	defer cancel()
-	return w.m.store.NextDue(ctx)
+	due, err := w.m.store.NextDue(ctx)
+	w.m.triggers.metrics.failed(ctx, opLook, err)
+	return due, err
 }
 
 // minPatience is how long the database is waited for at least, however short the
@@ -347,6 +355,7 @@ func (m *PipelineManager) renewLeases(ctx context.Context) {
 		asking, cancel := context.WithTimeout(ctx, max(m.cfg.Lease/3, minPatience))
 		lost, err := m.store.Renew(asking, m.cfg.Name, ids, microUTC(m.triggers.now().Add(m.cfg.Lease)))
 		cancel()
+		m.triggers.metrics.failed(ctx, opRenew, err)
 		if err != nil && ctx.Err() == nil {
 			m.log.Error("Leases could not be renewed", "err", err)
 		}
