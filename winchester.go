@@ -215,7 +215,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.statsEnded = make(chan struct{})
 	go func() {
 		defer close(e.statsEnded)
-		e.logStatistics(ctx, last)
+		e.logStatistics(ctx, last, true)
 	}()
 	return nil
 }
@@ -240,9 +240,17 @@ func (e *Engine) Stop(ctx context.Context) error {
 // Store returns the engine's store: for queries.
 func (e *Engine) Store() Store { return e.TriggerManager.store }
 
-// logStatistics logs, once a period, what has happened since the last line, or at
-// first since last, and what the triggers with a debug level have counted.
-func (e *Engine) logStatistics(ctx context.Context, last Stats) {
+// LogStatistics logs, once a StatisticsPeriod, what has happened since the last
+// lines, or at first since the engine was made, and what the triggers with a debug
+// level have counted, until ctx ends.
+// Start has that done; LogStatistics is for a process that only adds events and
+// is never started.
+func (e *Engine) LogStatistics(ctx context.Context) { e.logStatistics(ctx, Stats{}, false) }
+
+// logStatistics logs as the original's processes did, whose lines come also if
+// nothing has happened: one about events from those that take any, one about
+// streams from those that work.
+func (e *Engine) logStatistics(ctx context.Context, last Stats, works bool) {
 	if e.period < 0 {
 		return
 	}
@@ -256,10 +264,10 @@ func (e *Engine) logStatistics(ctx context.Context, last Stats) {
 		case <-timer:
 		}
 		now := e.Stats()
-		if now.Received != last.Received || now.Saved != last.Saved {
-			log.Info(fmt.Sprintf("Received %d notifications. Saved %d events.", now.Received-last.Received, now.Saved-last.Saved))
+		if now.Received > 0 || now.Saved > 0 {
+			log.Info(fmt.Sprintf("Received %d notifications. Saved %d events.", now.Notifications-last.Notifications, now.Saved-last.Saved))
 		}
-		if now.Loaded != last.Loaded || now.Fired != last.Fired || now.Expired != last.Expired { // not always in the same period
+		if works {
 			log.Info(fmt.Sprintf("Loaded %d streams. Fired %d, Expired %d.", now.Loaded-last.Loaded, now.Fired-last.Fired, now.Expired-last.Expired))
 		}
 		e.TriggerManager.stats.setLogged(e.TriggerManager.now())

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +62,12 @@ func (o *options) consume(ctx context.Context, name, listen string, worker bool)
 			if err := engine.Start(context.WithoutCancel(drain)); err != nil {
 				return err
 			}
+		} else {
+			logging, stop := context.WithCancel(context.WithoutCancel(drain))
+			var logger sync.WaitGroup
+			logger.Go(func() { engine.LogStatistics(logging) })
+			defer logger.Wait()
+			defer stop()
 		}
 		if err := consumer.Start(context.WithoutCancel(drain)); err != nil {
 			return errors.Join(err, engine.Stop(abort))
