@@ -35,7 +35,11 @@ dist/winchester-consume.service is a unit for it.`,
 }
 
 func (o *options) consume(ctx context.Context, name, listen string, worker bool) (err error) {
-	cfg, engine, log, err := o.openService(ctx, name, func(c *config.Config) error {
+	metrics, err := o.newMetrics(ctx, listen)
+	if err != nil {
+		return err
+	}
+	cfg, engine, log, err := o.openService(ctx, name, metrics, func(c *config.Config) error {
 		if !c.Consumes() {
 			return configError{errors.New(c.File + ": consumers.queues is missing: there is nothing to consume; see docs/rabbitmq.md")}
 		}
@@ -49,7 +53,7 @@ func (o *options) consume(ctx context.Context, name, listen string, worker bool)
 	if err != nil {
 		return configError{err}
 	}
-	s := &service{o: o, log: log, listen: listen}
+	s := &service{o: o, log: log, listen: listen, metrics: metrics}
 	s.ready = func(ctx context.Context) error {
 		if stats := consumer.Stats(); !stats.Connected {
 			return errors.New("not connected to RabbitMQ")

@@ -25,6 +25,7 @@ type service struct {
 	o      *options
 	log    *slog.Logger
 	listen string
+	metrics *metrics
 	// ready tells what is in the way of doing its work, nil for nothing.
 	ready func(ctx context.Context) error
 	// run works until drain ends, then finishes what is under way, and gives that
@@ -36,9 +37,10 @@ type service struct {
 
 // openService reads the configuration and opens the engine as it says. Log lines
 // go where it says. check looks at the configuration before anything is opened.
-func (o *options) openService(ctx context.Context, name string, check func(*config.Config) error) (*config.Config, *config.Engine, *slog.Logger, error) {
+func (o *options) openService(ctx context.Context, name string, m *metrics, check func(*config.Config) error) (*config.Config, *config.Engine, *slog.Logger, error) {
 	opts := o.configOptions()
 	opts.Name = name
+	opts.MeterProvider = m.meterProvider()
 	if o.logLevel != "" {
 		level, err := o.level(slog.LevelInfo)
 		if err != nil {
@@ -143,8 +145,8 @@ func (s *service) watchdog() (<-chan time.Time, func()) {
 	return t.C, t.Stop
 }
 
-// serveHTTP answers /healthz, which is about the process, and /readyz, which is
-// about its database and broker.
+// serveHTTP answers /healthz, which is about the process, /readyz, which is about
+// its database and broker, and /metrics.
 func (s *service) serveHTTP() (closeAll func(), err error) {
 	if s.listen == "" {
 		return func() {}, nil
@@ -164,6 +166,7 @@ func (s *service) serveHTTP() (closeAll func(), err error) {
 		}
 		answer(w, s.ready(ctx))
 	})
+	mux.Handle("GET /metrics", s.metrics.handler(s.log))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	done := make(chan struct{})
 	go func() {

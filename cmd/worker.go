@@ -39,15 +39,19 @@ READY, STOPPING and WATCHDOG; dist/winchester-worker@.service is a unit for it.`
 }
 
 func listenFlag(c *cobra.Command, listen *string) {
-	c.Flags().StringVar(listen, "listen", "", "answer GET /healthz and /readyz at this `address`, such as :8080")
+	c.Flags().StringVar(listen, "listen", "", "answer GET /healthz, /readyz and /metrics at this `address`, such as :8080")
 }
 
 func (o *options) work(ctx context.Context, name, listen string) error {
-	_, engine, log, err := o.openService(ctx, name, func(*config.Config) error { return nil })
+	metrics, err := o.newMetrics(ctx, listen)
 	if err != nil {
 		return err
 	}
-	s := &service{o: o, log: log, listen: listen}
+	_, engine, log, err := o.openService(ctx, name, metrics, func(*config.Config) error { return nil })
+	if err != nil {
+		return err
+	}
+	s := &service{o: o, log: log, listen: listen, metrics: metrics}
 	s.ready = func(ctx context.Context) error {
 		_, err := engine.Store().NextDue(ctx)
 		return err

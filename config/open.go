@@ -38,6 +38,8 @@ func (c *Config) EngineConfig(st winchester.Store) winchester.Config {
 		Distiller:           c.Distiller,
 		Clock:               c.opts.Clock,
 		Logger:              c.opts.Logger,
+		MeterProvider:       c.opts.MeterProvider,
+		TracerProvider:      c.opts.TracerProvider,
 		StatisticsPeriod:    period,
 		Workers:             c.Workers,
 		BatchSize:           c.PipelineWorkerBatchSize,

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"gorm.io/gorm"
 
 	"github.com/seed71495667/winchester"
@@ -43,6 +45,10 @@ type Options struct {
 	// Name is the process's name: %(proc_name)s in log_file. Default
 	// "pipeline_worker".
 	Name string
+	// MeterProvider and TracerProvider are OpenTelemetry's: see docs/metrics.md.
+	// Defaults: the global ones.
+	MeterProvider  metric.MeterProvider
+	TracerProvider trace.TracerProvider
 	// LookupEnv finds environment variables for ${NAME}. Default: os.LookupEnv.
 	LookupEnv func(name string) (value string, ok bool)
 }
