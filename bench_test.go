@@ -70,7 +70,7 @@ func (passOn) HandleEvents(_ context.Context, events []winchester.Event, _ *winc
 	return events, nil
 }
 
-func benchEngine(b *testing.B, triggers int, o store.Options, keep bool) (*winchester.Engine, *winchester.ManualClock) {
+func benchEngine(b *testing.B, triggers int, o store.Options, keep bool, change ...func(*winchester.Config)) (*winchester.Engine, *winchester.ManualClock) {
 	b.Helper()
 	o.Migrate = true
 	st, err := store.Open(context.Background(), "sqlite:///"+filepath.Join(b.TempDir(), "bench.db"), o)
@@ -81,11 +81,15 @@ func benchEngine(b *testing.B, triggers int, o store.Options, keep bool) (*winch
 	registry := winchester.NewRegistry()
 	winchester.MustRegister(registry, "pass", func(winchester.NoParams) (winchester.Handler, error) { return passOn{}, nil })
 	clock := winchester.NewManualClock(benchStart.Add(6 * time.Hour))
-	engine, err := winchester.New(winchester.Config{
+	c := winchester.Config{
 		Store: st, Clock: clock, Handlers: registry, Triggers: benchTriggers(triggers), BatchSize: 1000, KeepCompleted: keep,
 		Pipelines: []winchester.PipelineDefinition{{Name: "log", Handlers: []winchester.HandlerSpec{{Name: "pass"}}}},
 		Logger:    slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	engine, err := winchester.New(c)
 	if err != nil {
 		b.Fatal(err)
 	}
