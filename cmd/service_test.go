@@ -187,6 +187,16 @@ func TestWorkerDrains(t *testing.T) {
 	if status, body := get(t, base+"/readyz"); status != 200 {
 		t.Errorf("/readyz: %d %s", status, body)
 	}
+	status, body := get(t, base+"/metrics")
+	for _, line := range []string{
+		"winchester_runs_active 1", `winchester_streams{state="firing"} 1`, `winchester_streams_ready{pass="fire"} 0`,
+		`winchester_stream_lag_seconds_count{pass="fire",trigger="order"} 1`, `winchester_batch_size_sum{operation="claim"} 1`,
+		"# TYPE go_goroutines gauge", "# TYPE process_cpu_seconds_total counter",
+	} {
+		if status != 200 || !strings.Contains(body, line+"\n") {
+			t.Errorf("/metrics: %d without %s:\n%s", status, line, body)
+		}
+	}
 	if err := d.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
