@@ -22,7 +22,8 @@
 // hosttx.go how the host's are used), stream.go what states a stream goes through,
 // pipeline.go and run.go how a stream is run, workers.go and settle.go by whom
 // and with what in one transaction, handler.go what a host writes, store.go what
-// a database must do, and explain.go why things are as they are.
+// a database must do, and explain.go why things are as they are. What is measured
+// is in metrics.go, backlog.go and traces.go.
 //
 // # Times
 //
@@ -56,7 +57,8 @@
 //
 // This package knows no database, no broker and no command line: packages
 // timex and internal/... below it, packages distiller, store, amqp and handlers above
-// it, which do not know each other, and config on top of those.
+// it, which do not know each other, and config on top of those. Of OpenTelemetry
+// it uses the API alone: an SDK is the host's.
 package winchester
 
 import (
@@ -125,7 +127,7 @@ type Config struct {
 // safe for concurrent use. From the one it has AddEvent, AddEvents, AddEventTx,
 // AddEventsTx, Committed, AddNotification, AddNotificationMap, AddNotifications,
 // AddCloudEvent, DeleteTrigger, Triggers and Debug; from the other RunOnce, ResetStream, Pipelines and Stats. Its
-// own are ExplainStream and ExplainEvent.
+// own are LogStatistics, ExplainStream and ExplainEvent.
 type Engine struct {
 	*TriggerManager
 	*PipelineManager

@@ -48,15 +48,15 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 	if m.running != nil && !isClosed(m.running.ended) {
 		return errors.New("winchester: started already")
 	}
+	unobserve, err := m.backlog.register()
+	if err != nil {
+		return fmt.Errorf("winchester: observe the backlog: %w", err)
+	}
 	w := &workers{
 		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers+2*m.cfg.BatchSize), low: make(chan struct{}, 1),
 		done: newGathering(), ended: make(chan struct{}),
 	}
 	w.ctx, w.kill = context.WithCancelCause(context.WithoutCancel(ctx))
-	unobserve, err := m.backlog.register()
-	if err != nil {
-		return fmt.Errorf("winchester: observe the backlog: %w", err)
-	}
 	var all, working sync.WaitGroup
 	goIn := func(g *sync.WaitGroup, f func()) {
 		g.Add(1)

@@ -36,6 +36,9 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/metric/noop"
+	notrace "go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/store"
 )
@@ -111,6 +114,7 @@ func New(ctx context.Context, c Config) (_ *Simulation, err error) {
 		Store: s.store, Clock: s.clock, Logger: c.Logger, Handlers: handlers, Triggers: s.recorded(), Name: "simulate",
 		Pipelines:     []winchester.PipelineDefinition{{Name: recorder, Handlers: []winchester.HandlerSpec{{Name: recorder}}}},
 		KeepCompleted: true, BatchSize: 1000, StatisticsPeriod: -1,
+		MeterProvider: noop.NewMeterProvider(), TracerProvider: notrace.NewTracerProvider(), // nothing of this has happened
 	})
 	if err != nil {
 		return nil, fmt.Errorf("simulate: %w", err)
