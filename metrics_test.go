@@ -334,6 +334,7 @@ func TestMetricsOfDatabaseErrors(t *testing.T) {
 				want = nil
 			}
 			m.expect("winchester.database.errors", want...)
+			m.expect("winchester.events", "result=stored:1", "result=failed:1")
 
 			broken.err.Store(nil)
 			if _, err := r.RunOnce(context.Background()); !errors.Is(err, fault) { // a commit breaks it, so nothing can be claimed to expire
