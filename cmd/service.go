@@ -22,9 +22,9 @@ import (
 // service is what the commands that go on until they are told to stop have in
 // common: signals, health over HTTP, and what systemd wants to hear.
 type service struct {
-	o      *options
-	log    *slog.Logger
-	listen string
+	o       *options
+	log     *slog.Logger
+	listen  string
 	metrics *metrics
 	// ready tells what is in the way of doing its work, nil for nothing.
 	ready func(ctx context.Context) error
