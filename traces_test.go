@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/distiller"
 )
 
 // newTracer returns a provider and what has been recorded there.
@@ -171,6 +174,46 @@ func TestTraceOfFailures(t *testing.T) {
 		}
 		r.clock.Advance(-time.Second) // not yet time for what is to be tried again
 	}
+}
+
+// TestTraceOfCloudEvents: the event definition in docs/metrics.md makes the link.
+func TestTraceOfCloudEvents(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```yaml\n(- event_type.*?)```").FindSubmatch(guide)
+	if block == nil {
+		t.Fatal("docs/metrics.md has no event definition")
+	}
+	definitions, err := distiller.Load("docs/metrics.md", block[1], distiller.NewPlugins())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := distiller.New(distiller.Config{Definitions: definitions})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, recorder := newTracer()
+	r := newRig(t, nil, nil, func(c *winchester.Config) {
+		c.TracerProvider, c.Distiller, c.Triggers[0].DistinguishedBy = provider, d, winchester.By("order_id")
+		c.Triggers[0].FireCriteria[0].EventTypes = []string{"order.paid"}
+	})
+	result, err := r.AddCloudEvent(context.Background(), map[string]string{
+		"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/shop", "ce-type": "order.paid", "content-type": "application/json",
+		"ce-traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "ce-tracestate": "vendor=1",
+	}, []byte(`{"order_id": "A-1"}`))
+	if err != nil || len(result.Streams) != 1 {
+		t.Fatal(result, err)
+	}
+	r.pass(time.Second)
+	links := recorder.Ended()[0].Links()
+	if len(links) != 1 {
+		t.Fatalf("links are %v", links)
+	}
+	expect(t, "linked to", links[0].SpanContext.TraceID().String()+" "+links[0].SpanContext.TraceState().String(),
+		"0af7651916cd43dd8448eb211c80319c vendor=1")
 }
 
 // TestTraceNotSampled: what is not sampled is not recorded, and its handlers know.
