@@ -36,7 +36,8 @@ import (
 //     be made: then nothing has been called at all.)
 //
 // The context ends when the engine must stop or when the stream's lease is
-// lost to another worker; a handler should return soon after.
+// lost to another worker; a handler should return soon after. If the run is traced
+// (see docs/metrics.md), the context has the span of the call.
 //
 // Errors steer what happens next: a plain error means that the stream is tried
 // again by the retry policy, Cancel(err) that it is not, Snooze(d) that it is
