@@ -132,6 +132,10 @@ type Stream struct {
 	// LastError and LastErrorAt tell why and when the last attempt failed.
 	LastError   string
 	LastErrorAt time.Time
+	// Attempts is the history of the attempts at the pipeline, the first one first:
+	// of those that did not simply complete. There are at most 20 entries, the first
+	// and the latest ones.
+	Attempts []Attempt
 
 	// Unreadable is why the stored stream could not be read whole; set by
 	// Store.Claim, which must not fail for it, and by no one else.
@@ -220,11 +224,11 @@ func (s *Stream) giveUp() error {
 
 // ResetStream puts a stream in error (or expire_error) back to be tried again,
 // with all its attempts before it, and returns it as it is now; in any other
-// state it returns the stream as it was given. It returns ErrLocked if the
-// stream is no longer as it was read.
-func ResetStream(ctx context.Context, store Store, stream Stream) (Stream, error) {
+// state it returns the stream as it was given. now goes into its history. It
+// returns ErrLocked if the stream is no longer as it was read.
+func ResetStream(ctx context.Context, store Store, stream Stream, now time.Time) (Stream, error) {
 	after := stream
-	changed, err := after.reset()
+	changed, err := after.reset(microUTC(now))
 	if err != nil || !changed {
 		return stream, err
 	}
@@ -240,17 +244,18 @@ func ResetStream(ctx context.Context, store Store, stream Stream) (Stream, error
 	return after, nil
 }
 
-func (s *Stream) reset() (bool, error) {
-	next, due := StateRetryFire, s.FireTimestamp
+func (s *Stream) reset(now time.Time) (bool, error) {
+	pass, next, due := PassFire, StateRetryFire, s.FireTimestamp
 	switch s.State {
 	case StateError:
 	case StateExpireError:
-		next, due = StateRetryExpire, s.ExpireTimestamp
+		pass, next, due = PassExpire, StateRetryExpire, s.ExpireTimestamp
 	default:
 		return false, nil
 	}
 	err := s.become(next)
 	s.Due, s.Attempt = due, 0
+	s.record(Attempt{Pass: pass, Ended: now, Outcome: AttemptReset})
 	return true, err
 }
 
