@@ -289,6 +289,12 @@ func (s *streams) printOne(one *winchester.StoredStream, more bool) error {
 	if !one.Due.IsZero() {
 		stream("Due", showTime(one.Due))
 	}
+	for _, a := range one.Attempts {
+		if a.LeftOut > 0 {
+			t.row("Attempts", "", fmt.Sprintf("(%d are not kept)", a.LeftOut))
+		}
+		t.row("Attempts", showTime(a.Ended), a.String())
+	}
 	if one.LastError != "" {
 		stream("Last Error", one.LastError)
 		stream("Last Error At", showTime(one.LastErrorAt))
@@ -326,8 +332,10 @@ type streamJSON struct {
 	Due                  *time.Time     `json:"due,omitempty"`
 	LastError            string         `json:"last_error,omitempty"`
 	LastErrorAt          *time.Time     `json:"last_error_at,omitempty"`
-	Events               *[]eventJSON   `json:"events,omitempty"`
-	Mark                 string         `json:"mark,omitempty"`
+
+	Attempts []winchester.Attempt `json:"attempts,omitempty"`
+	Events   *[]eventJSON         `json:"events,omitempty"`
+	Mark     string               `json:"mark,omitempty"`
 }
 
 func newStreamJSON(s *winchester.StoredStream, events bool) streamJSON {
@@ -335,7 +343,7 @@ func newStreamJSON(s *winchester.StoredStream, events bool) streamJSON {
 		ID: s.ID, Name: s.Name, State: s.State.String(), FirstEvent: s.FirstEvent, LastEvent: s.LastEvent,
 		FireTimestamp: timeOrNil(s.FireTimestamp), ExpireTimestamp: timeOrNil(s.ExpireTimestamp),
 		DistinguishingTraits: plainTraits(s.DistinguishingTraits), Attempt: s.Attempt, Owner: s.Owner, Due: timeOrNil(s.Due),
-		LastError: s.LastError, LastErrorAt: timeOrNil(s.LastErrorAt), Mark: s.Mark,
+		LastError: s.LastError, LastErrorAt: timeOrNil(s.LastErrorAt), Attempts: s.Attempts, Mark: s.Mark,
 	}
 	if events {
 		list := make([]eventJSON, len(s.Events))
