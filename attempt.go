@@ -30,6 +30,10 @@ type Attempt struct {
 	Ended time.Time `json:"ended,omitzero"`
 	// Outcome is one of those below; there may be more in later versions.
 	Outcome string `json:"outcome"`
+	// Repeats is how many runs before this one were snoozed in the same place, one
+	// after the other. They have no entries of their own; Began is that of the
+	// first, and what was committed by any of them is told.
+	Repeats int `json:"repeats,omitempty"`
 	// Handler and Phase are where the run came to its end. Of one that completed,
 	// they are where an error was ignored by policy.
 	Handler string `json:"handler,omitempty"`
@@ -131,17 +135,30 @@ func noControl(r rune) rune {
 // record adds an entry to the stream's history. If that grows beyond its bounds
 // it keeps the first entry, with which the trouble began, and the latest ones.
 func (s *Stream) record(a Attempt) {
-	history := append(s.Attempts[:len(s.Attempts):len(s.Attempts)], a.within())
-	last := len(history) - 1
-	if a.Number > 0 {
-		history[last].LeftOut = max(0, a.Number-nextNumber(history[:last]))
+	a = a.within()
+	history := s.Attempts
+	if before := len(history) - 1; before >= 0 && history[before].repeatedBy(&a) {
+		b := &history[before]
+		a.Repeats, a.Began, a.Committed, a.LeftOut = b.Repeats+1, b.Began, b.Committed, b.LeftOut
+		history = history[:before]
+	} else if a.Number > 0 {
+		a.LeftOut = max(0, a.Number-nextNumber(history))
 	}
+	history = append(history[:len(history):len(history)], a) // it may be shared
 	for len(history) > maxAttempts || len(history) > 2 && len(EncodeAttempts(history)) > maxAttemptsText {
 		left := history[1].LeftOut + 1
 		history = append(history[:1:1], history[2:]...)
 		history[1].LeftOut += left
 	}
 	s.Attempts = history
+}
+
+// repeatedBy tells whether the next attempt is told as a repetition of this one.
+// While something that a handler waits for is away, its streams are snoozed many
+// times, and each must not write much.
+func (a *Attempt) repeatedBy(next *Attempt) bool {
+	return a.Outcome == AttemptSnoozed && next.Outcome == AttemptSnoozed && len(next.Committed) == 0 &&
+		a.Number == next.Number && a.Pipeline == next.Pipeline && a.Handler == next.Handler && a.Phase == next.Phase
 }
 
 // failed is the entry of a run that has failed, or was given up.

@@ -321,3 +321,27 @@ func TestAttemptNotRolledBack(t *testing.T) {
 		}
 	})
 }
+
+// TestAttemptsSnoozed: a stream that waits for days has one entry that says so.
+func TestAttemptsSnoozed(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, st *store.Store) {
+		a, b := &script{}, &script{commit: func(context.Context, *winchester.Env) error { return winchester.Snooze(time.Minute) }}
+		r := attemptsRig(t, st, map[string]*script{"a": a, "b": b})
+		id := r.add("paid", 1).Streams[0].StreamID
+		for range 50 {
+			r.pass(time.Hour)
+		}
+		a.handle = handle(func() error { return winchester.Snooze(time.Minute) })
+		r.pass(time.Hour)
+		a.handle = nil
+		r.pass(time.Hour)
+		b.commit = nil
+		r.pass(time.Hour)
+		expectLines(t, r.attempts(id),
+			`1: snoozed 50 times in a row in Commit of b: snoozed for 1m0s; fire, pipeline "p", by w, from 2026-05-06T13:00:00Z to 2026-05-08T14:00:00Z; committed: a; to be tried again at 2026-05-08T14:01:00Z (after 1m0s)`,
+			`1: snoozed in HandleEvents of a: snoozed for 1m0s; fire, pipeline "p", by w, at 2026-05-08T15:00:00Z for 0s; to be tried again at 2026-05-08T15:01:00Z (after 1m0s)`,
+			`1: snoozed in Commit of b: snoozed for 1m0s; fire, pipeline "p", by w, at 2026-05-08T16:00:00Z for 0s; to be tried again at 2026-05-08T16:01:00Z (after 1m0s)`,
+			`1: completed; fire, pipeline "p", by w, at 2026-05-08T17:00:00Z for 0s; committed: b`,
+		)
+	})
+}

@@ -29,7 +29,11 @@ func (a *Attempt) summary() string {
 			text += "; an error was ignored by policy" + a.where() + ": " + firstLine(a.Error)
 		}
 	default:
-		if text = a.Outcome + a.where(); a.Error != "" {
+		text = a.Outcome
+		if a.Repeats > 0 {
+			text += fmt.Sprintf(" %d times in a row", a.Repeats+1)
+		}
+		if text += a.where(); a.Error != "" {
 			text += ": " + firstLine(a.Error)
 		}
 	}
@@ -65,7 +69,11 @@ func (a *Attempt) details() (lines []string) {
 	if a.Worker != "" {
 		how = append(how, "by "+a.Worker)
 	}
-	if !a.Began.IsZero() {
+	switch {
+	case a.Began.IsZero():
+	case a.Repeats > 0:
+		how = append(how, fmt.Sprintf("from %s to %s", moment(a.Began), moment(a.Ended)))
+	default:
 		how = append(how, fmt.Sprintf("at %s for %s", moment(a.Began), span(a.Ended.Sub(a.Began))))
 	}
 	if len(how) > 0 {

@@ -109,7 +109,7 @@ func everyAttempt() []winchester.Attempt {
 		{
 			Number: 1, Pass: winchester.PassFire, Pipeline: "ship", Worker: "host/1/ab", Began: at(time.Microsecond), Ended: at(time.Second),
 			Outcome: winchester.AttemptFailed, Handler: "bill", Phase: winchester.PhaseCommit, Error: "it's \"broken\": ☠\n\\ <&> \u2028 🦉",
-			RollbackError: "that too", Committed: []string{"mail", "ship"}, RetryAt: at(time.Minute),
+			RollbackError: "that too", Committed: []string{"mail", "ship"}, RetryAt: at(time.Minute), Repeats: 3,
 		},
 		{Pass: winchester.PassExpire, Ended: at(time.Hour), Outcome: winchester.AttemptReset, LeftOut: 7},
 	}
