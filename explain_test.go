@@ -178,7 +178,8 @@ func TestExplainStreamLife(t *testing.T) {
 		if _, err := engine.ResetStream(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		x = explain(`Stream 1 of trigger "order": retry_fire`, "Attempts: 0 of 2", "  reset at 2026-01-05T10:04:01Z: attempts are counted anew")
+		x = explain(`Stream 1 of trigger "order": retry_fire`, "Attempts: 0 of 2",
+			"  3 runs before did not count: they were snoozed or given back, or the stream was reset since", "  reset at 2026-01-05T10:04:01Z: attempts are counted anew")
 		if len(x.Attempts.History) != 4 || strings.Contains(x.String(), "the last failed") {
 			t.Errorf("%s", x)
 		}

@@ -194,8 +194,15 @@ func (s *Stream) become(next State) error {
 
 // snoozes is how many runs before the one that goes on did not count as
 // attempts. Each run changes the state twice, when it begins and when it ends;
-// a reset changes it once, and makes earlier attempts count for nothing.
-func (s *Stream) snoozes() int { return max(0, int((s.StateSerialNo+1)/2)-s.Attempt) }
+// a reset changes it once, and makes earlier attempts count for nothing. (Of two
+// resets one is taken for a run that ended.)
+func (s *Stream) snoozes() int {
+	runs := s.StateSerialNo / 2
+	if s.State.Claimed() {
+		runs = (s.StateSerialNo + 1) / 2
+	}
+	return max(0, int(runs)-s.Attempt)
+}
 
 // complete ends the stream's life.
 func (s *Stream) complete() error {
