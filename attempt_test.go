@@ -97,3 +97,19 @@ func TestAttemptsEncoded(t *testing.T) {
 		t.Errorf("a time of another zone: %+v", got)
 	}
 }
+
+// TestAttemptsOfACopy: what a copy of a stream records does not show in another.
+func TestAttemptsOfACopy(t *testing.T) {
+	t.Parallel()
+	snoozed := Attempt{Number: 1, Outcome: AttemptSnoozed}
+	s := Stream{Attempts: append(make([]Attempt, 0, 9), snoozed)}
+	again, failed := s, s
+	again.record(snoozed)
+	failed.record(Attempt{Number: 1, Outcome: AttemptFailed})
+	other := failed
+	other.record(Attempt{Number: 2, Outcome: AttemptFailed})
+	failed.record(Attempt{Number: 2, Outcome: AttemptLost})
+	if s.Attempts[0].Repeats != 0 || again.Attempts[0].Repeats != 1 || failed.Attempts[0].Repeats != 0 || other.Attempts[2].Outcome != AttemptFailed {
+		t.Errorf("%v, %v, %v, %v", s.Attempts, again.Attempts, failed.Attempts, other.Attempts)
+	}
+}
