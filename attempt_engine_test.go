@@ -1,6 +1,7 @@
 package winchester_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func TestAttempts(t *testing.T) {
 // TestAttemptsOnTheWay: what goes wrong before and between the handlers.
 func TestAttemptsOnTheWay(t *testing.T) {
 	for name, c := range map[string]struct {
-		s      script
+		s      *script
 		change func(*winchester.Config)
 		before func(*rig)
 		want   string
@@ -129,13 +130,13 @@ func TestAttemptsOnTheWay(t *testing.T) {
 			want: "1: failed in the making of s: no license",
 		},
 		"an event without a type": {
-			s: script{handle: func(_ context.Context, events []winchester.Event, env *winchester.Env) ([]winchester.Event, error) {
+			s: &script{handle: func(_ context.Context, events []winchester.Event, env *winchester.Env) ([]winchester.Event, error) {
 				return append(slices.Clone(events), winchester.Event{MessageID: "new", Timestamp: env.Now}), nil
 			}},
 			want: "1: cancelled with the events that the pipeline made: the pipeline made an invalid event",
 		},
 		"an error that is ignored": {
-			s:      script{commit: func(context.Context, *winchester.Env) error { return errors.New("lost") }},
+			s:      &script{commit: func(context.Context, *winchester.Env) error { return errors.New("lost") }},
 			change: func(c *winchester.Config) { c.Triggers[0].Retry.OnCommitError = winchester.CommitErrorIgnore },
 			want:   "1: completed; an error was ignored by policy in Commit of s: lost",
 		},
@@ -147,7 +148,7 @@ func TestAttemptsOnTheWay(t *testing.T) {
 				if c.change != nil {
 					change = append(change, c.change)
 				}
-				r := attemptsRig(t, st, map[string]*script{"s": {handle: c.s.handle, commit: c.s.commit}}, change...)
+				r := attemptsRig(t, st, map[string]*script{"s": cmp.Or(c.s, &script{})}, change...)
 				id := r.add("paid", 1).Streams[0].StreamID
 				if c.before != nil {
 					c.before(r)

@@ -35,7 +35,7 @@ const eventColumns = "id, message_id, event_type, timestamp, traits"
 // that takes events has none of.
 const streamColumns = "id, name, stream_key, open_key IS NOT NULL AS is_open, distinguishing_traits, state, state_serial_no, " +
 	"first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, " +
-	"owner, attempt, committed, last_error, last_error_at, progress"
+	"owner, attempt, committed, last_error, last_error_at, progress, filing_no"
 
 // wholeStreamColumns are what scanWhole reads.
 const wholeStreamColumns = streamColumns + ", attempts"
@@ -58,7 +58,7 @@ func scanStream(row scanner, s *winchester.Stream, more ...any) error {
 	dest := []any{
 		&s.ID, &s.Name, &s.Key, &s.Open, &traits, &s.State, &s.StateSerialNo,
 		&first, &last, &fire, &expire, &fireDue, &expireDue,
-		&s.Owner, &s.Attempt, &s.Committed, &s.LastError, &failed, &progress,
+		&s.Owner, &s.Attempt, &s.Committed, &s.LastError, &failed, &progress, &s.FilingNo,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return err

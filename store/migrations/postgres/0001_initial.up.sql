@@ -45,6 +45,7 @@ CREATE TABLE {{tables}}streams (
     last_error            text        NOT NULL DEFAULT '',
     last_error_at         timestamptz,
     progress              text        NOT NULL DEFAULT '',
+    filing_no             bigint      NOT NULL DEFAULT 0,
     attempts              text        NOT NULL DEFAULT ''
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 

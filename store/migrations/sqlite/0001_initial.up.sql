@@ -39,6 +39,7 @@ CREATE TABLE {{prefix}}streams (
     last_error            TEXT    NOT NULL DEFAULT '',
     last_error_at         TEXT,
     progress              TEXT    NOT NULL DEFAULT '',
+    filing_no             INTEGER NOT NULL DEFAULT 0,
     attempts              TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 
