@@ -98,12 +98,17 @@ func (o *options) settings() (*config.Config, error) {
 func (o *options) loadWith(load func(string, config.Options) (*config.Config, error), opts config.Options) (*config.Config, error) {
 	cfg, err := load(o.configFile, opts)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(config.Faults)) && !o.cmd.Flags().Changed("config") {
-			err = errors.New("there is no " + o.configFile + " here; name the configuration with --config")
-		}
-		return nil, configError{err}
+		return nil, o.unreadable(err)
 	}
 	return cfg, nil
+}
+
+// unreadable is the error of a configuration that cannot be had.
+func (o *options) unreadable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(config.Faults)) && !o.cmd.Flags().Changed("config") {
+		err = errors.New("there is no " + o.configFile + " here; name the configuration with --config")
+	}
+	return configError{err}
 }
 
 // openStore opens the database for queries.
