@@ -67,7 +67,8 @@ An event looks like this, on one line; a trait that is a time is {"$time": "..."
    "traits": {"order_id": "A-1", "amount": 12.5}}
 
 Lines that cannot be an event are named with their file and number; the others are
-added all the same, and the exit code is 3.`,
+added all the same, and the exit code is 3. When it is interrupted, it stores what it
+has read and says before which line that was; a second time it ends at once.`,
 		Example: `  winchester add notifications.jsonl
   zcat archive.gz | winchester add -
   winchester add --events orders.jsonl`,
@@ -125,8 +126,8 @@ func (a *add) run(ctx context.Context, files []string) (err error) {
 			break
 		}
 	}
-	if err == nil {
-		err = a.flush(ctx)
+	if err == nil || errors.Is(err, errInterrupted) {
+		err = errors.Join(err, a.flush(ctx))
 	}
 	if a.bar != nil {
 		_ = a.bar.Finish()
@@ -171,6 +172,7 @@ func (a *add) flush(ctx context.Context) error {
 		return nil
 	}
 	defer func() { a.lines = a.lines[:0] }()
+	ctx = context.WithoutCancel(ctx) // what has been read is stored, so that it can be said how far it got
 	var results []winchester.Result
 	var err error
 	if a.events {

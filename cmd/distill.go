@@ -119,11 +119,24 @@ func (d *distill) prepare() error {
 }
 
 func (d *distill) read(file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(d.in)
+	in := d.in
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(file)
+	data, err := io.ReadAll(io.LimitReader(in, maxDistilled+1))
+	if err == nil && len(data) > maxDistilled {
+		err = usagef("%s has more than %d MB; give distill a part of it", file, maxDistilled>>20)
+	}
+	return data, err
 }
+
+// maxDistilled bounds what is read into memory of a file.
+const maxDistilled = 256 << 20
 
 // file takes a file for one JSON text or, if it is none, for one on each line.
 func (d *distill) file(name string, data []byte) {

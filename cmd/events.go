@@ -79,32 +79,38 @@ func (e *events) list(ctx context.Context) error {
 	}
 	return e.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
 		return e.again(ctx, e.options, func(ctx context.Context) error {
-			found, err := st.FindEvents(ctx, q)
-			if err != nil {
-				return err
-			}
-			e.traitHint(len(found), q.Traits)
 			if e.json {
-				out := make([]eventJSON, len(found))
-				for i := range found {
-					out[i] = newEventJSON(&found[i].Event, found[i].Mark)
-				}
-				return e.printJSON(out)
+				return e.printJSONOf(ctx, st, q)
 			}
 			t := e.table("TIMESTAMP", "EVENT TYPE", "MESSAGE ID", "TRAITS")
-			for i := range found {
-				one := &found[i]
-				t.row(showTime(one.Timestamp), one.EventType, one.MessageID, showTraits(one.Traits))
-			}
-			if err := t.flush(); err != nil {
+			n, last, err := eachEvent(ctx, st, q, func(found []winchester.StoredEvent) error {
+				for i := range found {
+					one := &found[i]
+					t.row(showTime(one.Timestamp), one.EventType, one.MessageID, showTraits(one.Traits))
+				}
+				return t.flush()
+			})
+			if err := errors.Join(err, t.flush()); err != nil {
 				return err
 			}
-			if q.Limit > 0 && len(found) == q.Limit {
-				fmt.Fprintf(e.out, "there may be more: --mark %s\n", found[len(found)-1].Mark)
-			}
+			e.traitHint(n, q.Traits)
+			e.printMore(n, q.Limit, last)
 			return nil
 		})
 	})
+}
+
+func (e *events) printJSONOf(ctx context.Context, st winchester.Store, q winchester.EventQuery) error {
+	list := e.jsonList(1)
+	_, _, err := eachEvent(ctx, st, q, func(found []winchester.StoredEvent) error {
+		for i := range found {
+			if err := list.add(newEventJSON(&found[i].Event, found[i].Mark)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, list.close())
 }
 
 func (e *events) count(ctx context.Context) error {

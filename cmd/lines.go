@@ -30,12 +30,12 @@ func (o *options) eachLine(ctx context.Context, name string, read func(n int64),
 	} else {
 		name = "(standard input)"
 	}
-	r := bufio.NewReaderSize(in, 1<<16)
+	r := bufio.NewReaderSize(&reader{ctx: ctx, from: in}, 1<<16)
 	for no := 1; ; no++ {
-		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted before %s:%d", name, no)
-		}
 		body, n, err := readLine(r)
+		if ctx.Err() != nil {
+			return interruptedBefore(name, no)
+		}
 		read(n)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read %s: %w", name, err)

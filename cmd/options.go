@@ -17,9 +17,10 @@ import (
 
 // options are the flags that all commands have, and what they work with.
 type options struct {
-	host      Options
-	in        io.Reader
-	out, errs io.Writer
+	host Options
+	in   io.Reader
+	out  *output
+	errs io.Writer
 
 	configFile string
 	database   string

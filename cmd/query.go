@@ -27,10 +27,13 @@ func (l *listing) filterFlags(f *pflag.FlagSet, traits string) {
 }
 
 func (l *listing) pageFlags(c *cobra.Command) {
-	f := c.Flags()
-	f.IntVar(&l.limit, "limit", 200, "print at most so many, 0 for all")
-	f.StringVar(&l.mark, "mark", "", "go on behind a row whose mark this is; + alone, or in front, for oldest first")
+	l.rowFlags(c, 200, "print at most so many, 0 for all", "go on behind a row whose mark this is; + alone, or in front, for oldest first")
 	l.watchFlag(c)
+}
+
+func (l *listing) rowFlags(c *cobra.Command, limit int, ofLimit, ofMark string) {
+	c.Flags().IntVar(&l.limit, "limit", limit, ofLimit)
+	c.Flags().StringVar(&l.mark, "mark", "", ofMark)
 }
 
 func (l *listing) watchFlag(c *cobra.Command) {

@@ -14,9 +14,10 @@ var commands = []func(o *options) *cobra.Command{
 const rootHelp = `Winchester turns a flood of small facts into few, complete batches: triggers file
 events into streams, streams fire or expire, pipelines of handlers get their events.
 
-Exit codes: 0 done; 1 failed: the database, a broker or a file could not be used;
-2 wrong usage, or something is wrong in the configuration; 3 done in part: some of
-the input could not be used; 4 there is no such stream or event.`
+Exit codes: 0 done; 1 failed: the database, a broker or a file could not be used, or
+simulate found other than expected; 2 wrong usage, or something is wrong in the
+configuration; 3 done in part: some of the input could not be used; 4 there is no such
+stream or event; 130 interrupted before it was done.`
 
 func newRoot(o *options) *cobra.Command {
 	root := group(o.host.Name, "A durable event engine: triggers, streams, pipelines")

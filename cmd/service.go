@@ -109,6 +109,9 @@ func (s *service) serve(ctx context.Context) error {
 				s.log.Info("Stopped")
 			}
 			if abort.Err() != nil {
+				if errors.Is(err, context.Canceled) { // which is said better
+					err = nil
+				}
 				err = errors.Join(errors.New("aborted by a second signal; what was under way will be tried again"), err)
 			}
 			return err

@@ -86,16 +86,23 @@ func (s *simulation) run(ctx context.Context, files []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.sim.Close()) }()
-	for _, file := range files {
-		if err := s.file(ctx, file); err != nil {
-			return err
-		}
-	}
-	report, err := s.sim.Finish(ctx, until)
-	if err != nil {
+	report, err := s.play(ctx, files, until)
+	switch {
+	case ctx.Err() != nil && !errors.Is(err, errInterrupted):
+		return errInterrupted
+	case err != nil:
 		return err
 	}
 	return s.report(report, expectation)
+}
+
+func (s *simulation) play(ctx context.Context, files []string, until time.Time) (*simulate.Report, error) {
+	for _, file := range files {
+		if err := s.file(ctx, file); err != nil {
+			return nil, err
+		}
+	}
+	return s.sim.Finish(ctx, until)
 }
 
 // arguments reads what can be read before anything is done.
