@@ -120,6 +120,7 @@ func (a *add) run(ctx context.Context, files []string) (err error) {
 	if isTerminal(a.errs) && !a.json {
 		a.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(a.errs), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription("adding"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+		_ = a.bar.RenderBlank() // what is to come may take its time
 	}
 	for _, file := range files {
 		if err = a.file(ctx, file); err != nil {
