@@ -43,7 +43,7 @@ func (o *options) consume(ctx context.Context, name, listen string, worker bool)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
+	defer func() { err = closed(engine, err) }()
 	consumer, err := cfg.Consumer(engine)
 	if err != nil {
 		return configError{err}
