@@ -29,7 +29,7 @@ of what has no effect, or hardly the one that was meant; alone they give the exi
 or with --strict 2. All that can be found is found at once, and printed by file and line.`,
 		Example: `  winchester check
   winchester check --config /etc/winchester/winchester.yaml --strict`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return o.check(strict) },
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "warnings give the exit code 2 as well")

@@ -67,7 +67,7 @@ With --sql the statements are printed, not run: see db upgrade.`,
 		Use:     "current",
 		Short:   "Print the version that the database is at",
 		Example: "  winchester db current",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return m.current(c.Context()) },
 	}
 	current.Flags().BoolVar(&m.headOnly, "head-only", false, "print the version, and whether it is the latest, and no more")
@@ -76,7 +76,7 @@ With --sql the statements are printed, not run: see db upgrade.`,
 		Short: "List the migrations, and which have been applied",
 		Example: `  winchester db history
   winchester db history -r base:1`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return m.history(c.Context()) },
 	}
 	history.Flags().StringVarP(&m.revRange, "rev-range", "r", "", "only these, as `FROM:TO`")

@@ -29,7 +29,7 @@ func newEvents(o *options) *cobra.Command {
 		Example: `  winchester events list --name compute.instance.create.end --from 2026-05-01
   winchester events list --traits 'instance_id=i-17;memory_mb=512' --json
   winchester events list --from '$timestamp - 10m' --watch=5s`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return e.list(c.Context()) },
 	}
 	e.filters(list)
@@ -38,7 +38,7 @@ func newEvents(o *options) *cobra.Command {
 		Use:     "count",
 		Short:   "Count events",
 		Example: "  winchester events count --from 2026-05-01 --to 2026-06-01",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return e.count(c.Context()) },
 	}
 	e.filters(count)
@@ -66,6 +66,9 @@ func (e *events) query() (winchester.EventQuery, error) {
 	q := winchester.EventQuery{From: e.from.at, To: e.to.at, EventTypes: e.names, Limit: e.limit, Mark: e.mark}
 	if err := e.valid(); err != nil {
 		return q, err
+	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, usagef("--from %s is not before --to %s", showTime(q.From), showTime(q.To))
 	}
 	var err error
 	q.Traits, err = parseTraits(e.traits)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -100,6 +101,8 @@ func (o *options) explain(err error) string {
 	switch {
 	case errors.As(err, new(usageError)):
 		text += fmt.Sprintf("\nsee %s --help", o.path())
+	case errors.Is(err, store.ErrNotMigrated) && errors.Is(err, fs.ErrNotExist):
+		text = fmt.Sprintf("there is no such database: %s\nif that is where it shall be, make it with: %s db upgrade", text, o.host.Name)
 	case errors.Is(err, store.ErrNotMigrated):
 		text = fmt.Sprintf("the database's schema is not up to date\nbring it there with: %s db upgrade", o.host.Name)
 	case errors.Is(err, store.ErrNewerSchema):

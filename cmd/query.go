@@ -110,6 +110,9 @@ func readTime(text string) (time.Time, bool) {
 func parseTraits(args []string) (winchester.Traits, error) {
 	out := winchester.Traits{}
 	for _, arg := range args {
+		if strings.TrimSpace(arg) == "" {
+			return nil, usagef("--traits is empty: expected NAME=VALUE")
+		}
 		for _, one := range splitTraits(arg) {
 			i := strings.IndexAny(one, "=:")
 			if i <= 0 {

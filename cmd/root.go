@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -58,9 +60,37 @@ func (o *options) observe(c *cobra.Command) {
 	if run := c.RunE; run != nil {
 		c.RunE = func(c *cobra.Command, args []string) error {
 			o.called, o.running, o.cmd = c.CommandPath(), true, c
+			if err := notEmpty(c, "config", "database", "name", "state"); err != nil {
+				return err
+			}
 			return run(c, args)
 		}
 	}
+}
+
+// notEmpty refuses flags that are given and say nothing: most likely, a variable of a
+// script is not set, and the default is not what is meant.
+func notEmpty(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := c.Flags().Lookup(name); f != nil && f.Changed && (f.Value.String() == "" || f.Value.String() == "[]") {
+			return usagef("--%s is empty", name)
+		}
+	}
+	return nil
+}
+
+// noArgs is for commands that take none.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if f := c.Flags().Lookup("watch"); f != nil && f.Changed {
+		if _, err := time.ParseDuration(args[0]); err == nil {
+			hint = ": write --watch=" + args[0]
+		}
+	}
+	return fmt.Errorf("unexpected argument %q%s", args[0], hint)
 }
 
 func (o *options) version() string {

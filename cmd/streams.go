@@ -35,7 +35,7 @@ last line tells how to go on where there is more.`,
 		Example: `  winchester streams list --state error
   winchester streams list --name instance_day --traits instance_id=i-17
   winchester streams list --older-than '$timestamp - 1h' --watch`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return s.list(c.Context()) },
 	}
 	s.filters(list)
@@ -45,7 +45,7 @@ last line tells how to go on where there is more.`,
 		Use:     "count",
 		Short:   "Count streams",
 		Example: "  winchester streams count --state active",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return s.count(c.Context()) },
 	}
 	s.filters(count)

@@ -23,7 +23,7 @@ of that has five seconds, or until a third signal. Under systemd it reports
 READY, STOPPING and WATCHDOG; dist/winchester-worker@.service is a unit for it.`,
 		Example: `  winchester worker
   winchester worker --config /etc/winchester/winchester.yaml --name worker1 --listen :8080`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if detach {
 				return usagef("--daemon: a worker stays in the foreground; let systemd run it (dist/winchester-worker@.service), or another supervisor")
