@@ -40,11 +40,12 @@ func (o *options) table(heading ...string) table {
 	return t
 }
 
-// row writes what a stranger may have written, so no control characters.
+// row writes what a stranger may have written, so nothing that a terminal takes for a
+// command, or that turns the direction of writing.
 func (t table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
+			if !unicode.IsPrint(r) {
 				return ' '
 			}
 			return r
@@ -67,6 +68,9 @@ func showTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00")
 }
 
+// maxCell is how many bytes of traits a row of a list has; show has them all.
+const maxCell = 1000
+
 // showTraits writes traits in one line, by name.
 func showTraits(traits winchester.Traits) string {
 	parts := make([]string, 0, len(traits))
@@ -74,7 +78,11 @@ func showTraits(traits winchester.Traits) string {
 		parts = append(parts, name+"="+showTrait(value))
 	}
 	slices.Sort(parts)
-	return strings.Join(parts, " ")
+	text := strings.Join(parts, " ")
+	if len(text) > maxCell {
+		text = strings.ToValidUTF8(text[:maxCell], "") + "..."
+	}
+	return text
 }
 
 // showTrait writes a value as --traits reads it.
