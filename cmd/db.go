@@ -62,6 +62,7 @@ With --sql the statements are printed, not run: see db upgrade.`,
 	downgrade.Flags().BoolVar(&m.yes, "yes", false, "delete all events and streams, if that is what it comes to")
 	for _, c := range []*cobra.Command{upgrade, downgrade} {
 		c.Flags().BoolVar(&m.sql, "sql", false, "print the statements instead of running them")
+		c.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{"head", "base", "+1", "-1"}, cobra.ShellCompDirectiveNoFileComp)
 	}
 	current := &cobra.Command{
 		Use:     "current",

@@ -81,26 +81,28 @@ func (e *events) list(ctx context.Context) error {
 		return err
 	}
 	return e.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
-		return e.again(ctx, e.options, func(ctx context.Context) error {
-			if e.json {
-				return e.printJSONOf(ctx, st, q)
-			}
-			t := e.table("TIMESTAMP", "EVENT TYPE", "MESSAGE ID", "TRAITS")
-			n, last, err := eachEvent(ctx, st, q, func(found []winchester.StoredEvent) error {
-				for i := range found {
-					one := &found[i]
-					t.row(showTime(one.Timestamp), one.EventType, one.MessageID, showTraits(one.Traits))
-				}
-				return t.flush()
-			})
-			if err := errors.Join(err, t.flush()); err != nil {
-				return err
-			}
-			e.traitHint(n, q.Traits)
-			e.printMore(n, q.Limit, last)
-			return nil
-		})
+		return e.again(ctx, e.options, func(ctx context.Context) error { return e.print(ctx, st, q) })
 	})
+}
+
+func (e *events) print(ctx context.Context, st winchester.Store, q winchester.EventQuery) error {
+	if e.json {
+		return e.printJSONOf(ctx, st, q)
+	}
+	t := e.table("TIMESTAMP", "EVENT TYPE", "MESSAGE ID", "TRAITS")
+	n, last, err := eachEvent(ctx, st, q, func(found []winchester.StoredEvent) error {
+		for i := range found {
+			one := &found[i]
+			t.row(showTime(one.Timestamp), one.EventType, one.MessageID, showTraits(one.Traits))
+		}
+		return t.flush()
+	})
+	if err := errors.Join(err, t.flush()); err != nil {
+		return err
+	}
+	e.traitHint(n, q.Traits)
+	e.printMore(n, q.Limit, last)
+	return nil
 }
 
 func (e *events) printJSONOf(ctx context.Context, st winchester.Store, q winchester.EventQuery) error {

@@ -54,6 +54,7 @@ exit code is 3.`,
 	f.StringVar(&s.expect, "expect", "", "a `file` that says what ought to come of it")
 	f.StringVar(&s.save, "save", "", "write a `file` for --expect that says what has come of it")
 	c.MarkFlagsMutuallyExclusive("expect", "save")
+	_ = c.RegisterFlagCompletionFunc("trigger", s.completeTriggers)
 	_ = c.MarkFlagFilename("expect", "yaml", "yml", "json")
 	_ = c.MarkFlagFilename("save", "yaml", "yml")
 	return c

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/config"
 )
 
 // streams does what the streams commands have in common.
@@ -74,6 +75,7 @@ them. Streams in other states are left alone, which counts as a failure.`,
 	}
 	reset.Flags().BoolVar(&s.failed, "failed", false, "all that are in error or expire_error")
 	reset.Flags().StringVarP(&s.name, "name", "n", "", "with --failed: made by the trigger of this `name`")
+	_ = reset.RegisterFlagCompletionFunc("name", s.completeTriggers)
 	remove := &cobra.Command{
 		Use:     "delete ID...",
 		Short:   "Delete streams in whatever state; their events stay",
@@ -107,7 +109,19 @@ func (s *streams) filters(c *cobra.Command) {
 		}
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
+	_ = c.RegisterFlagCompletionFunc("name", s.completeTriggers)
 	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeTriggers are the triggers of the configuration, as far as it can be read.
+func (o *options) completeTriggers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []string
+	if cfg, err := config.Load(o.configFile, o.configOptions()); err == nil {
+		for _, t := range cfg.Triggers {
+			names = append(names, t.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func stateNames() (out []string) {
