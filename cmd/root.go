@@ -67,6 +67,9 @@ func (o *options) observe(c *cobra.Command) {
 			if err := notEmpty(c, "config", "database", "name", "state"); err != nil {
 				return err
 			}
+			if _, err := o.level(0); err != nil {
+				return err
+			}
 			return run(c, args)
 		}
 	}
