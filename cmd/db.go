@@ -137,12 +137,13 @@ func (m *migration) move(ctx context.Context, target string, up bool) error {
 		if err != nil {
 			return err
 		}
+		if at > len(g.Migrations()) {
+			return fmt.Errorf("%w: it is at version %d, this program knows %d", store.ErrNewerSchema, at, len(g.Migrations()))
+		}
 		to, err := m.version(g.Migrations(), target, at)
 		switch {
 		case err != nil:
 			return err
-		case at > len(g.Migrations()):
-			return fmt.Errorf("%w: it is at version %d, this program knows %d", store.ErrNewerSchema, at, len(g.Migrations()))
 		case up && to < at:
 			return usagef("the database is at version %d, which is above %d; use db downgrade", at, to)
 		case !up && to > at:

@@ -160,7 +160,7 @@ func mangle(ts *testscript.TestScript, _ bool, args []string) {
 
 // newer makes the database one of a newer program.
 func newer(ts *testscript.TestScript, _ bool, _ []string) {
-	const statement = "INSERT INTO winchester_migrations (version, applied_at) SELECT 99, applied_at FROM winchester_migrations"
+	const statement = "INSERT INTO winchester_migrations (version, name, applied_at) SELECT 99, 'later', applied_at FROM winchester_migrations"
 	url := ts.Getenv("DATABASE")
 	path, isFile := strings.CutPrefix(url, "sqlite:///")
 	if !isFile {
