@@ -102,7 +102,7 @@ func (o *options) explain(err error) string {
 	case errors.As(err, new(usageError)):
 		text += fmt.Sprintf("\nsee %s --help", o.path())
 	case errors.Is(err, store.ErrNotMigrated) && errors.Is(err, fs.ErrNotExist):
-		text = fmt.Sprintf("there is no such database: %s\nif that is where it shall be, make it with: %s db upgrade", text, o.host.Name)
+		text = fmt.Sprintf("there is no such database: %s\nif that is where it shall be, make it with: %s db upgrade", strings.TrimSuffix(text, "; Options.Migrate makes it"), o.host.Name)
 	case errors.Is(err, store.ErrNotMigrated):
 		text = fmt.Sprintf("the database's schema is not up to date\nbring it there with: %s db upgrade", o.host.Name)
 	case errors.Is(err, store.ErrNewerSchema):

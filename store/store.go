@@ -120,7 +120,7 @@ func openURL(ctx context.Context, url string, o Options, create bool) (*Store, O
 		return nil, o, err
 	}
 	if _, err := os.Stat(l.file); !create && l.file != "" && errors.Is(err, fs.ErrNotExist) {
-		return nil, o, fmt.Errorf("store: %w: %w", ErrNotMigrated, err)
+		return nil, o, fmt.Errorf("store: %w: %w; Options.Migrate makes it", ErrNotMigrated, err)
 	}
 	s.write, s.read, s.close, err = s.d.open(ctx, l, o)
 	if err != nil {
