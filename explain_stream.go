@@ -110,15 +110,16 @@ const (
 	OutlookDone  = "completed" // nothing happens any more
 )
 
-// Attempts is what is known of the runs of a stream's pipeline: of the last
-// failure what was kept, of those before it their number.
+// Attempts is what is known of the runs of a stream's pipeline.
 type Attempts struct {
 	Begun int `json:"begun"` // since it was last reset, with the one that is under way
 	Max   int `json:"max"`   // by the retry policy
 	// Uncounted is how many runs did not count as attempts: those that were
 	// snoozed, or given back by an engine that stopped; and those before a reset.
-	Uncounted   int       `json:"uncounted,omitempty"`
-	LastError   string    `json:"last_error,omitempty"`
+	Uncounted int `json:"uncounted,omitempty"`
+	// History is what each did that has come to an end: see Stream.Attempts.
+	History     []Attempt `json:"history,omitempty"`
+	LastError   string    `json:"last_error,omitempty"` // more of the last one's text
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
 	// Committed are the handlers, of CommittedPipeline, that an attempt which
 	// failed afterwards has committed. The first Skipped of them are not committed
@@ -298,7 +299,7 @@ func (x *streamExplainer) attempts() Attempts {
 	if x.t != nil {
 		policy = x.t.def.Retry.over(policy)
 	}
-	a := Attempts{Begun: s.Attempt, Max: policy.MaxAttempts, Uncounted: s.snoozes(), LastError: s.LastError, LastErrorAt: s.LastErrorAt}
+	a := Attempts{Begun: s.Attempt, Max: policy.MaxAttempts, Uncounted: s.snoozes(), History: s.Attempts, LastError: s.LastError, LastErrorAt: s.LastErrorAt}
 	if s.Committed == "" {
 		return a
 	}

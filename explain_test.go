@@ -146,7 +146,8 @@ func TestExplainStreamLife(t *testing.T) {
 			}
 		}
 		pass()
-		x = explain(`Stream 1 of trigger "order": retry_fire`, "Attempts: 1 of 2", "  the last failed at 2026-01-05T09:00:01Z: bad: commit: no stock (and 1 lines more)",
+		x = explain(`Stream 1 of trigger "order": retry_fire`, "Attempts: 1 of 2", "  1: failed in Commit of bad: no stock (and 1 lines more)",
+			`    fire, pipeline "ship", by worker-1, at 2026-01-05T09:00:01Z for 0s`, "    committed: good", "    to be tried again at 2026-01-05T09:01:01Z (after 1m0s)",
 			`  committed before that, in pipeline "ship": good`, "  not to be committed again: 1 of them",
 			`Next: fires; it is tried again once 2026-01-05T09:01:01Z has passed (in 1m0s), pipeline "ship"`)
 		if x.Open || !reflect.DeepEqual(x.Attempts.Committed, []string{"good"}) {
@@ -171,11 +172,24 @@ func TestExplainStreamLife(t *testing.T) {
 		explain(`Next: fires; the lease of worker worker-2 ran out at 2026-01-05T09:03:01Z (1m0s ago), so any worker may take it, pipeline "ship"`)
 		pass()
 		explain(`Stream 1 of trigger "order": error`, `Next: nothing, until someone resets it; then it fires, pipeline "ship"`,
-			"  the last failed at 2026-01-05T09:04:01Z: attempt 2 of 2 did not come to an end")
+			"  2: lost: the lease of worker worker-2 ran out at 2026-01-05T09:03:01Z, and another one took over at 2026-01-05T09:04:01Z (after 1m0s)",
+			"  3: cancelled: attempt 2 of 2 did not come to an end")
+		clock.Advance(time.Hour)
+		if _, err := engine.ResetStream(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		x = explain(`Stream 1 of trigger "order": retry_fire`, "Attempts: 0 of 2",
+			"  3 runs before did not count: they were snoozed or given back, or the stream was reset since", "  reset at 2026-01-05T10:04:01Z: attempts are counted anew")
+		if len(x.Attempts.History) != 4 || strings.Contains(x.String(), "the last failed") {
+			t.Errorf("%s", x)
+		}
+		// A row that was written before there were histories.
+		execSQL(t, st, "UPDATE winchester_streams SET attempts = ''")
+		explain("  the last failed at 2026-01-05T09:04:01Z: attempt 2 of 2 did not come to an end")
 		if !engine.DeleteTrigger("order") {
 			t.Fatal("there is no trigger")
 		}
-		if x := explain(`Stream 1 of trigger "order", which is not defined here: error`, "  order_id = A-1", "  it will end in error: unknown trigger"); !x.UnknownTrigger {
+		if x := explain(`Stream 1 of trigger "order", which is not defined here: retry_fire`, "  order_id = A-1", "  it will end in error: unknown trigger"); !x.UnknownTrigger {
 			t.Errorf("%+v", x)
 		}
 	})

@@ -2,6 +2,7 @@ package winchester
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -118,12 +119,18 @@ func (a *Attempts) write(b *lines) {
 	if a.Uncounted > 0 {
 		b.addf("  %d runs before did not count: they were snoozed or given back, or the stream was reset since", a.Uncounted)
 	}
-	if a.LastError != "" {
-		first, rest, _ := strings.Cut(a.LastError, "\n")
-		if rest != "" {
-			first += fmt.Sprintf(" (and %d lines more)", strings.Count(rest, "\n")+1)
+	for i := range a.History {
+		h := &a.History[i]
+		if h.LeftOut > 0 {
+			b.addf("  (%d are not kept)", h.LeftOut)
 		}
-		b.addf("  the last failed at %s: %s", moment(a.LastErrorAt), first)
+		b.addf("  %s", h.summary())
+		for _, line := range h.details() {
+			b.addf("    %s", line)
+		}
+	}
+	if a.LastError != "" && !slices.ContainsFunc(a.History, func(h Attempt) bool { return h.Ended.Equal(a.LastErrorAt) }) {
+		b.addf("  the last failed at %s: %s", moment(a.LastErrorAt), firstLine(a.LastError))
 	}
 	if a.CommittedPipeline != "" {
 		b.addf("  committed before that, in pipeline %q: %s", a.CommittedPipeline, strings.Join(a.Committed, ", "))

@@ -314,6 +314,7 @@ func (m *PipelineManager) load(ctx context.Context, runs []*run) {
 	m.triggers.metrics.failed(asking, opLoad, err)
 	for _, r := range runs {
 		if r.err = wrap("read the stream", r.stream.Unreadable); r.err != nil {
+			r.at = place{phase: PhaseLoad}
 			continue
 		}
 		if err == nil {
@@ -324,6 +325,7 @@ func (m *PipelineManager) load(ctx context.Context, runs []*run) {
 		// of the other streams: the one that has it fails alone, and counts.
 		one, err := m.store.StreamEvents(asking, r.stream.ID)
 		r.events, r.err = one[r.stream.ID], wrap("load events", err)
+		r.at = place{phase: PhaseLoad}
 	}
 }
 
@@ -365,14 +367,14 @@ func (m *PipelineManager) Stats() Stats {
 
 // ResetStream puts a stream that is in error or expire_error back to be tried
 // again, with all its attempts before it; in any other state it is left alone.
-// It returns the stream as it is now, ErrNoSuchStream, or ErrLocked if someone
-// else changed it at the same moment.
+// Its history tells of the reset. It returns the stream as it is now,
+// ErrNoSuchStream, or ErrLocked if someone else changed it at the same moment.
 func (m *PipelineManager) ResetStream(ctx context.Context, id int64) (Stream, error) {
 	s, err := m.store.StreamByID(ctx, id)
 	if err != nil {
 		return s, err
 	}
-	s, err = ResetStream(ctx, m.store, s)
+	s, err = ResetStream(ctx, m.store, s, m.triggers.now())
 	m.triggers.metrics.failed(ctx, opReset, err)
 	if err == nil {
 		m.notify(s.Due)

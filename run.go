@@ -1,6 +1,7 @@
 package winchester
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,11 +35,21 @@ type run struct {
 	produced  []Event  // events to store when the stream completes
 	err       error    // why the run failed
 
+	at          place // where it is; nowhere before it has begun
+	ignored     []ignored
+	rollbackErr error // the first
+
 	metrics  *metrics
 	tracing  *tracing
 	span     trace.Span // nil if nobody records it
 	pipeline string     // "" if it has none
 	result   string     // what became of it, for metrics and traces
+}
+
+// ignored is a failure of a Commit that the policy lets pass.
+type ignored struct {
+	handler int // its place in the pipeline
+	err     error
 }
 
 var errLeaseLost = errors.New("the stream's lease was lost to another worker")
@@ -113,7 +124,7 @@ func (r *run) endPipeline(began time.Time) {
 // prepare finds the trigger and the name of the pipeline; "" if there is none
 // to run. It reports false if the run has failed.
 func (m *PipelineManager) prepare(r *run) (pipeline string, ok bool) {
-	r.policy = m.retry
+	r.policy, r.at = m.retry, place{phase: PhasePrepare}
 	r.trigger = m.triggers.triggers.Load().byName[r.stream.Name]
 	if r.trigger == nil {
 		r.debug = m.triggers.debug.get(NoTrigger, DebugReasons)
@@ -142,9 +153,10 @@ func (m *PipelineManager) prepare(r *run) (pipeline string, ok bool) {
 func (m *PipelineManager) createHandlers(r *run, p *pipeline) bool {
 	r.marks = p.marks()
 	for _, h := range p.handlers {
-		handler, err := guard(h.name+": create", h.factory)
+		r.at = place{h.name, PhaseCreate}
+		handler, err := guard(r.at, h.factory)
 		if err == nil && handler == nil {
-			err = fmt.Errorf("%s: create: the factory returned no handler", h.name)
+			err = fmt.Errorf("%s: the factory returned no handler", r.at)
 		}
 		if err != nil {
 			r.err = err
@@ -161,17 +173,19 @@ func (m *PipelineManager) createHandlers(r *run, p *pipeline) bool {
 func (r *run) handle(env *Env) error {
 	events := r.events
 	for i, h := range r.handlers {
+		r.at = place{r.names[i], PhaseHandle}
 		if err := context.Cause(r.ctx); err != nil {
 			return err
 		}
 		var err error
 		s := r.begin(r.ctx, callHandle, i)
-		events, err = guard(r.names[i], func() ([]Event, error) { return h.HandleEvents(s.ctx, events, env) })
+		events, err = guard(r.at, func() ([]Event, error) { return h.HandleEvents(s.ctx, events, env) })
 		s.end(err)
 		if err != nil {
 			return err
 		}
 	}
+	r.at = place{phase: PhaseEvents}
 	own := &Env{Events: r.events} // whatever a handler has done to the one it was given
 	for _, e := range own.New(events) {
 		e, err := e.normalize()
@@ -192,13 +206,13 @@ func (m *PipelineManager) commit(r *run) error {
 		}
 	}()
 	for ; r.committed < len(r.handlers); r.committed++ {
+		r.at = place{r.names[r.committed], PhaseCommit}
 		if err := context.Cause(r.ctx); err != nil {
 			return err
 		}
 		h := r.handlers[r.committed]
-		name := r.names[r.committed]
 		s := r.begin(r.ctx, callCommit, r.committed)
-		_, err := guard(name+": commit", func() (struct{}, error) { return struct{}{}, h.Commit(s.ctx) })
+		_, err := guard(r.at, func() (struct{}, error) { return struct{}{}, h.Commit(s.ctx) })
 		s.end(err)
 		if err == nil {
 			r.debug.bump("Commit successful")
@@ -208,6 +222,7 @@ func (m *PipelineManager) commit(r *run) error {
 		if r.policy.OnCommitError != CommitErrorIgnore || context.Cause(r.ctx) != nil || newFailure(err).snooze != nil {
 			return err // that it is not time yet is no error to ignore
 		}
+		r.ignored = append(r.ignored, ignored{r.committed, err})
 		m.logRun(r, "Commit failed; ignored by policy", err)
 	}
 	return nil
@@ -235,13 +250,14 @@ func (m *PipelineManager) rollback(r *run) {
 		h := r.handlers[i]
 		// The run's own context may be over; rolling back must not be.
 		s := r.begin(context.WithoutCancel(r.ctx), callRollback, i)
-		_, err := guard(r.names[i]+": rollback", func() (struct{}, error) { return struct{}{}, h.Rollback(s.ctx) })
+		_, err := guard(place{r.names[i], phaseRollback}, func() (struct{}, error) { return struct{}{}, h.Rollback(s.ctx) })
 		s.end(err)
 		if err == nil {
 			r.debug.bump("Rollback successful")
 			continue
 		}
 		r.debug.bump("Rollback error")
+		r.rollbackErr = cmp.Or(r.rollbackErr, err)
 		m.logRun(r, "Rollback failed", err)
 	}
 }
@@ -249,15 +265,15 @@ func (m *PipelineManager) rollback(r *run) {
 // guard calls a handler's code, names it in errors, and turns a panic into one.
 // What an error asks for is found out in here as well, since its methods are
 // the handler's code, too.
-func guard[T any](what string, call func() (T, error)) (result T, err error) {
+func guard[T any](where place, call func() (T, error)) (result T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &failure{text: fmt.Sprintf("%s: panic: %v\n%s", what, p, debug.Stack())}
+			err = &failure{text: fmt.Sprintf("%s: panic: %v\n%s", where, p, debug.Stack())}
 		}
 	}()
 	result, err = call()
 	if err != nil {
-		err = newFailure(fmt.Errorf("%s: %w", what, err))
+		err = newFailure(fmt.Errorf("%s: %w", where, err))
 	}
 	return result, err
 }

@@ -3,9 +3,7 @@ package winchester
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -123,6 +121,9 @@ func (m *PipelineManager) settleOne(ctx context.Context, r *run, unsure bool) er
 	var fault *faultError
 	if errors.As(err, &fault) { // once more, now as a run that has failed
 		r.err = newFailure(fault.err)
+		if unfit := (*unfitError)(nil); errors.As(err, &unfit) {
+			r.at = place{phase: PhaseEvents}
+		}
 		r.debug.bump("Pipeline error")
 		err = m.settleTogether(ctx, []*run{r})
 	}
@@ -133,9 +134,7 @@ func (m *PipelineManager) settleOne(ctx context.Context, r *run, unsure bool) er
 		m.countLocked(r, err)
 	default:
 		// The lease runs out and the stream is tried again.
-		if !isAway(err) { // else settle counts it
-			m.count(r, runUnstored)
-		}
+		m.count(r, runUnstored)
 		m.logRun(r, "The result of a run could not be stored", err)
 	}
 	return err
@@ -226,8 +225,9 @@ func (r *run) commitTx(ctx context.Context, tx Tx) error {
 		if !ok {
 			continue
 		}
+		r.at = place{r.names[i], PhaseCommitTx}
 		s := r.begin(ctx, callCommitTx, i)
-		_, err := guard(r.names[i]+": commit in transaction", func() (struct{}, error) { return struct{}{}, h.CommitTx(s.ctx, tx) })
+		_, err := guard(r.at, func() (struct{}, error) { return struct{}{}, h.CommitTx(s.ctx, tx) })
 		s.end(err)
 		if err != nil {
 			return err
@@ -243,25 +243,37 @@ func (m *PipelineManager) change(r *run) (StreamChange, error) {
 	var err error
 	if r.err == nil {
 		err = s.complete()
-		c.Stream, c.Purge = s, !m.cfg.KeepCompleted
+		if c.Purge = !m.cfg.KeepCompleted; !c.Purge && (len(s.Attempts) > 0 || len(r.ignored) > 0) {
+			s.record(r.completed(m.triggers.now()))
+		}
+		c.Stream = s
 		return c, err
 	}
 	now := m.triggers.now()
-	s.LastError, s.LastErrorAt = errorText(r.err.Error()), now
+	s.LastError, s.LastErrorAt = cutText(r.err.Error(), maxErrorText), now
 	s.Committed = r.commits
 	f := newFailure(r.err)
+	outcome := AttemptFailed
 	switch {
 	case f.snooze != nil:
+		outcome = AttemptSnoozed
 		s.Attempt--
 		s.LastError, s.LastErrorAt = r.stream.LastError, r.stream.LastErrorAt
 		err = s.retryAt(microUTC(now.Add(*f.snooze)))
 	case errors.Is(context.Cause(r.ctx), ErrStopped): // not the pipeline's fault
+		outcome = AttemptStopped
 		s.Attempt--
 		err = s.retryAt(now)
 	case f.cancel || s.Attempt >= r.policy.MaxAttempts:
+		if f.cancel {
+			outcome = AttemptCancelled
+		}
 		err = s.giveUp()
 	default:
 		err = s.retryAt(r.policy.nextAttempt(now, s.Attempt))
+	}
+	if r.at != (place{}) { // else it was given back before it began
+		s.record(r.failed(outcome, now, s.Due))
 	}
 	c.Stream = s
 	return c, err
@@ -300,18 +312,4 @@ func (m *PipelineManager) countRun(r *run, next State) {
 		m.log.Error("Pipeline failed for good; the stream waits to be reset",
 			"trigger", r.stream.Name, "stream_id", r.stream.ID, "pass", r.pass, "state", next, "attempt", r.stream.Attempt, "err", r.err)
 	}
-}
-
-// errorText is what is kept of an error: text that every database can store,
-// and not too much of it.
-func errorText(s string) string {
-	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
-	if len(s) <= maxErrorText {
-		return s
-	}
-	n := maxErrorText
-	for s[n]&0xC0 == 0x80 { // do not cut a character in two
-		n--
-	}
-	return s[:n] + fmt.Sprintf("… (%d bytes more)", len(s)-n)
 }

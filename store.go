@@ -34,7 +34,10 @@ type Store interface {
 	// attempt raised by one. No other Claim gets any of them while the lease
 	// runs. A claimed stream whose lease has run out at c.Now is due again; it
 	// is returned by way of retry_fire or retry_expire, so its serial number
-	// rises by two. A stream that cannot be read whole, after an older program
+	// rises by two, and its Attempts have an entry more: AttemptLost, with the
+	// number, the pass and the worker of the claim that came to nothing, its lease's
+	// end as Ended, and c.Now as RetryAt; unless they are longer already than an
+	// engine leaves them. A stream that cannot be read whole, after an older program
 	// took over for one, is claimed like any other and says so in Unreadable.
 	Claim(ctx context.Context, c Claim) ([]Stream, error)
 	// Renew prolongs the leases that owner still holds on the given streams and
@@ -103,7 +106,8 @@ type Tx interface {
 	// one call differ from each other. Traits that are nil are not stored.
 	InsertEvents(ctx context.Context, events []Event) ([]int64, error)
 	// OpenStreams returns the open streams of the given keys, by key, as they are
-	// now. Those whose keys were given to SaveOpen before stay so until the
+	// now, without Attempts: no worker has had them. Those whose keys were given to
+	// SaveOpen before stay so until the
 	// transaction ends. Keys without an open stream are missing.
 	OpenStreams(ctx context.Context, keys []string) (map[string]*Stream, error)
 	// SaveOpen writes streams that events were filed into, which differ in their
@@ -126,8 +130,8 @@ type Tx interface {
 	// SaveStreams writes streams that events were filed into: a stream with id 0
 	// is inserted and gets one, any other must still have its StateSerialNo and
 	// FilingNo (else ErrConflict), and what filing changes is written: Open, the
-	// first four times, Progress. Streams that are no longer open are written
-	// before those that are. If another transaction has opened a stream of the
+	// first four times, Progress. Neither has Attempts to write. Streams that are
+	// no longer open are written before those that are. If another transaction has opened a stream of the
 	// same key, it returns ErrConflict.
 	SaveStreams(ctx context.Context, streams []*Stream) error
 	// AddMembers puts events into streams that they are not in; else it returns an
@@ -137,7 +141,8 @@ type Tx interface {
 	StreamEvents(ctx context.Context, streams ...int64) (map[int64][]Event, error)
 	// ChangeStreams applies changes of state, all or none: each stream must
 	// still have the serial number that the change was decided on, else
-	// ErrLocked.
+	// ErrLocked. Attempts become more, or stay: a stream that has some stored is
+	// given some.
 	ChangeStreams(ctx context.Context, changes []StreamChange) error
 	// Announce tells other processes, once the transaction is durable, that a
 	// stream is due at that time, so that they need not wait for their next poll.

@@ -137,6 +137,10 @@ type Stream struct {
 	// LastError and LastErrorAt tell why and when the last attempt failed.
 	LastError   string
 	LastErrorAt time.Time
+	// Attempts is the history of the attempts at the pipeline, the first one first:
+	// of those that did not simply complete. There are at most 20 entries, the first
+	// and the latest ones.
+	Attempts []Attempt
 
 	// Unreadable is why the stored stream could not be read whole; set by
 	// Store.Claim, which must not fail for it, and by no one else.
@@ -195,8 +199,15 @@ func (s *Stream) become(next State) error {
 
 // snoozes is how many runs before the one that goes on did not count as
 // attempts. Each run changes the state twice, when it begins and when it ends;
-// a reset changes it once, and makes earlier attempts count for nothing.
-func (s *Stream) snoozes() int { return max(0, int((s.StateSerialNo+1)/2)-s.Attempt) }
+// a reset changes it once, and makes earlier attempts count for nothing. (Of two
+// resets one is taken for a run that ended.)
+func (s *Stream) snoozes() int {
+	runs := s.StateSerialNo / 2
+	if s.State.Claimed() {
+		runs = (s.StateSerialNo + 1) / 2
+	}
+	return max(0, int(runs)-s.Attempt)
+}
 
 // complete ends the stream's life.
 func (s *Stream) complete() error {
@@ -225,11 +236,11 @@ func (s *Stream) giveUp() error {
 
 // ResetStream puts a stream in error (or expire_error) back to be tried again,
 // with all its attempts before it, and returns it as it is now; in any other
-// state it returns the stream as it was given. It returns ErrLocked if the
-// stream is no longer as it was read.
-func ResetStream(ctx context.Context, store Store, stream Stream) (Stream, error) {
+// state it returns the stream as it was given. now goes into its history. It
+// returns ErrLocked if the stream is no longer as it was read.
+func ResetStream(ctx context.Context, store Store, stream Stream, now time.Time) (Stream, error) {
 	after := stream
-	changed, err := after.reset()
+	changed, err := after.reset(microUTC(now))
 	if err != nil || !changed {
 		return stream, err
 	}
@@ -247,17 +258,18 @@ func ResetStream(ctx context.Context, store Store, stream Stream) (Stream, error
 	return after, nil
 }
 
-func (s *Stream) reset() (bool, error) {
-	next, due := StateRetryFire, s.FireTimestamp
+func (s *Stream) reset(now time.Time) (bool, error) {
+	pass, next, due := PassFire, StateRetryFire, s.FireTimestamp
 	switch s.State {
 	case StateError:
 	case StateExpireError:
-		next, due = StateRetryExpire, s.ExpireTimestamp
+		pass, next, due = PassExpire, StateRetryExpire, s.ExpireTimestamp
 	default:
 		return false, nil
 	}
 	err := s.become(next)
 	s.Due, s.Attempt = due, 0
+	s.record(Attempt{Pass: pass, Ended: now, Outcome: AttemptReset})
 	return true, err
 }
 

@@ -72,7 +72,7 @@ func TestStreamReset(t *testing.T) {
 	for state := StateActive; state <= StateRetryExpire; state++ {
 		s := Stream{State: state, FireTimestamp: fire, ExpireTimestamp: expire, Attempt: 3}
 		before := s
-		changed, err := s.reset()
+		changed, err := s.reset(explainNoon)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,7 +112,7 @@ func (r *run) endSpan() {
 	default:
 		text := r.result
 		if r.err != nil {
-			text = errorText(r.err.Error())
+			text = cutText(r.err.Error(), maxErrorText)
 		}
 		r.span.RecordError(r.err)
 		r.span.SetStatus(codes.Error, text)
@@ -184,7 +184,7 @@ func (s *step) end(err error) {
 	}
 	if result == "error" {
 		s.span.RecordError(err)
-		s.span.SetStatus(codes.Error, errorText(err.Error()))
+		s.span.SetStatus(codes.Error, cutText(err.Error(), maxErrorText))
 	}
 	s.span.End()
 }

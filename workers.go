@@ -286,7 +286,7 @@ func (w *workers) work() {
 			}
 		}
 		if w.isStopping() {
-			r.err = Snooze(0) // claimed, but not begun: give it back
+			r.err, r.at = Snooze(0), place{} // claimed, but not begun: give it back
 		} else {
 			w.execute(r)
 		}

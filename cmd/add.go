@@ -36,6 +36,7 @@ type line struct {
 	no    int
 	body  []byte
 	event winchester.Event // with --events
+	fault error            // it cannot be added
 }
 
 // addSummary counts what became of the lines.
@@ -67,7 +68,8 @@ An event looks like this, on one line; a trait that is a time is {"$time": "..."
    "traits": {"order_id": "A-1", "amount": 12.5}}
 
 Lines that cannot be an event are named with their file and number; the others are
-added all the same, and the exit code is 3.`,
+added all the same, and the exit code is 3. When it is interrupted, it stores what it
+has read and says before which line that was; a second time it ends at once.`,
 		Example: `  winchester add notifications.jsonl
   zcat archive.gz | winchester add -
   winchester add --events orders.jsonl`,
@@ -119,14 +121,15 @@ func (a *add) run(ctx context.Context, files []string) (err error) {
 	if isTerminal(a.errs) && !a.json {
 		a.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(a.errs), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription("adding"), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+		_ = a.bar.RenderBlank() // what is to come may take its time
 	}
 	for _, file := range files {
 		if err = a.file(ctx, file); err != nil {
 			break
 		}
 	}
-	if err == nil {
-		err = a.flush(ctx)
+	if err == nil || errors.Is(err, errInterrupted) {
+		err = errors.Join(err, a.flush(ctx))
 	}
 	if a.bar != nil {
 		_ = a.bar.Finish()
@@ -142,22 +145,14 @@ func (a *add) file(ctx context.Context, name string) error {
 	}
 	return a.eachLine(ctx, name, progress, func(file string, no int, text []byte, fault error) error {
 		a.summary.Lines++
-		if fault != nil {
-			a.bad(file, no, fault)
-			return nil
-		}
-		return a.gather(ctx, line{file: file, no: no, body: text})
+		return a.gather(ctx, line{file: file, no: no, body: text, fault: fault})
 	})
 }
 
 // gather adds a line to the batch, and stores that when it is full.
 func (a *add) gather(ctx context.Context, l line) error {
-	if a.events {
-		var err error
-		if l.event, err = parseEvent(l.body); err != nil {
-			a.bad(l.file, l.no, err)
-			return nil
-		}
+	if a.events && l.fault == nil {
+		l.event, l.fault = parseEvent(l.body)
 		l.body = nil
 	}
 	if a.lines = append(a.lines, l); len(a.lines) < a.batch {
@@ -171,29 +166,43 @@ func (a *add) flush(ctx context.Context) error {
 		return nil
 	}
 	defer func() { a.lines = a.lines[:0] }()
-	var results []winchester.Result
-	var err error
-	if a.events {
-		batch := make([]winchester.Event, len(a.lines))
-		for i := range a.lines {
-			batch[i] = a.lines[i].event
-		}
-		results, err = a.engine.AddEvents(ctx, batch)
-	} else {
-		batch := make([][]byte, len(a.lines))
-		for i := range a.lines {
-			batch[i] = a.lines[i].body
-		}
-		results, err = a.engine.AddNotifications(ctx, batch)
-	}
+	ctx = context.WithoutCancel(ctx) // what has been read is stored, so that it can be said how far it got
+	results, err := a.store(ctx)
 	if err != nil {
 		l := a.lines[0]
 		return fmt.Errorf("%s:%d and what follows it was not added: %w", l.file, l.no, err)
 	}
-	for i, r := range results {
-		a.count(a.lines[i], r)
+	for _, l := range a.lines {
+		if l.fault != nil {
+			a.bad(l.file, l.no, l.fault)
+			continue
+		}
+		a.count(l, results[0])
+		results = results[1:]
 	}
 	return nil
+}
+
+// store adds the lines without a fault.
+func (a *add) store(ctx context.Context) ([]winchester.Result, error) {
+	var batch []winchester.Event
+	var bodies [][]byte
+	for _, l := range a.lines {
+		switch {
+		case l.fault != nil:
+		case a.events:
+			batch = append(batch, l.event)
+		default:
+			bodies = append(bodies, l.body)
+		}
+	}
+	switch {
+	case len(batch) > 0:
+		return a.engine.AddEvents(ctx, batch)
+	case len(bodies) > 0:
+		return a.engine.AddNotifications(ctx, bodies)
+	}
+	return nil, nil
 }
 
 func (a *add) count(l line, r winchester.Result) {
@@ -250,7 +259,10 @@ var eventKeys = []string{"message_id", "event_type", "timestamp", "traits"}
 // parseEvent reads an event strictly: a key that is misspelt must not be lost.
 func parseEvent(body []byte) (e winchester.Event, err error) {
 	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(body, &keys); err != nil {
+	if err := json.Unmarshal(body, &keys); err != nil || keys == nil {
+		if json.Valid(body) {
+			return e, fmt.Errorf("expected an object with the keys %v, found %s", eventKeys, shortened(body))
+		}
 		return e, fmt.Errorf("this is not a JSON object on one line: %w", err)
 	}
 	var faults []error
@@ -266,17 +278,31 @@ next:
 	if len(faults) > 0 {
 		return e, errors.Join(faults...)
 	}
-	traits := keys["traits"]
-	delete(keys, "traits")
-	head, err := json.Marshal(keys)
-	if err == nil {
-		err = json.Unmarshal(head, &e)
+	text := func(key string) (out string) {
+		if raw, given := keys[key]; given && json.Unmarshal(raw, &out) != nil {
+			faults = append(faults, fmt.Errorf("%s: expected text, found %s", key, shortened(raw)))
+		}
+		return out
 	}
-	if err != nil {
-		return e, fmt.Errorf("this is not an event: %w", err)
+	e.MessageID, e.EventType = text("message_id"), text("event_type")
+	if at := text("timestamp"); at != "" {
+		var ok bool
+		if e.Timestamp, ok = readTime(at); !ok {
+			faults = append(faults, fmt.Errorf("timestamp: %q is not a time such as 2026-05-01T12:00:00Z", at))
+		}
 	}
-	e.Traits, err = parseEventTraits(traits)
-	return e, err
+	if e.Traits, err = parseEventTraits(keys["traits"]); err != nil {
+		faults = append(faults, err)
+	}
+	return e, errors.Join(faults...)
+}
+
+// shortened is what was found, for an error.
+func shortened(raw []byte) string {
+	if r := []rune(string(raw)); len(r) > 40 {
+		return string(r[:40]) + "..."
+	}
+	return string(raw)
 }
 
 // parseEventTraits reads traits in their typed form, but takes any usual spelling
@@ -287,7 +313,7 @@ func parseEventTraits(text json.RawMessage) (winchester.Traits, error) {
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(text, &raw); err != nil {
-		return nil, fmt.Errorf("traits: expected an object: %w", err)
+		return nil, fmt.Errorf("traits: expected an object, found %s", shortened(text))
 	}
 	out := make(winchester.Traits, len(raw))
 	var faults []error

@@ -2,10 +2,12 @@ package cmd
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,10 +25,11 @@ unknown handlers and pipelines, traits that no event definition makes, criteria 
 can never hold, streams that expire before they begin. No database is opened.
 
 Errors keep the configuration from being used, and give the exit code 2. Warnings tell
-of what has no effect, or hardly the one that was meant.`,
+of what has no effect, or hardly the one that was meant; alone they give the exit code 0,
+or with --strict 2. All that can be found is found at once, and printed by file and line.`,
 		Example: `  winchester check
   winchester check --config /etc/winchester/winchester.yaml --strict`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return o.check(strict) },
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "warnings give the exit code 2 as well")
@@ -44,27 +47,24 @@ type finding struct {
 }
 
 func (o *options) check(strict bool) error {
-	opts := o.configOptions()
-	found := []finding{}
-	cfg, err := o.loadWith(config.Load, opts)
-	var faults config.Faults
-	switch {
-	case err == nil:
-	case !errors.As(err, &faults):
-		return err
+	report, err := config.Check(o.configFile, o.configOptions())
+	if err != nil {
+		return o.unreadable(err)
 	}
+	found := []finding{}
 	note := func(severity string, f config.Fault) {
 		found = append(found, finding{f.File, f.Line, f.Column, severity, f.Path, f.Message})
 	}
-	for _, f := range faults {
+	for _, f := range report.Faults {
 		note("error", f)
 	}
-	if cfg != nil {
-		for _, w := range cfg.Warnings {
-			note("warning", config.Fault(w))
-		}
+	for _, w := range report.Warnings {
+		note("warning", config.Fault(w))
 	}
-	warnings := len(found) - len(faults)
+	slices.SortStableFunc(found, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	faults, warnings := len(report.Faults), len(report.Warnings)
 	if o.json {
 		if err := o.printJSON(found); err != nil {
 			return err
@@ -73,9 +73,9 @@ func (o *options) check(strict bool) error {
 		for _, f := range found {
 			o.printFinding(f)
 		}
-		o.printChecked(cfg, len(faults), warnings)
+		o.printChecked(report.Config, faults, warnings)
 	}
-	if len(faults) > 0 || strict && warnings > 0 {
+	if faults > 0 || strict && warnings > 0 {
 		return silentError{ExitUsage}
 	}
 	return nil

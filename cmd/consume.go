@@ -24,7 +24,7 @@ Signals, systemd and HTTP are as for worker, which --worker runs in the same pro
 dist/winchester-consume.service is a unit for it.`,
 		Example: `  winchester consume
   winchester consume --worker --listen 127.0.0.1:8081`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.consume(c.Context(), name, listen, worker) },
 	}
 	f := c.Flags()
@@ -48,7 +48,7 @@ func (o *options) consume(ctx context.Context, name, listen string, worker bool)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
+	defer func() { err = closed(engine, err) }()
 	consumer, err := cfg.Consumer(engine)
 	if err != nil {
 		return configError{err}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed71495667/winchester/store"
 )
@@ -34,6 +35,7 @@ head for the latest, or +1 for one more. Any number of processes may do so at on
 With --sql the statements are printed, not run. They begin at the version that the
 database is at; FROM:TO says which to begin at, and then no database is needed.`,
 		Example: `  winchester db upgrade
+  winchester db upgrade +1
   winchester db upgrade --database sqlite:///winchester.db
   winchester db upgrade --sql 0:head --database postgres://db/app > schema.sql`,
 		Args: cobra.MaximumNArgs(1),
@@ -49,7 +51,8 @@ database is at; FROM:TO says which to begin at, and then no database is needed.`
 all events and streams, and asks for --yes.
 
 With --sql the statements are printed, not run: see db upgrade.`,
-		Example: `  winchester db downgrade --sql
+		Example: `  winchester db downgrade -1
+  winchester db downgrade --sql
   winchester db downgrade base --yes`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -59,12 +62,13 @@ With --sql the statements are printed, not run: see db upgrade.`,
 	downgrade.Flags().BoolVar(&m.yes, "yes", false, "delete all events and streams, if that is what it comes to")
 	for _, c := range []*cobra.Command{upgrade, downgrade} {
 		c.Flags().BoolVar(&m.sql, "sql", false, "print the statements instead of running them")
+		c.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{"head", "base", "+1", "-1"}, cobra.ShellCompDirectiveNoFileComp)
 	}
 	current := &cobra.Command{
 		Use:     "current",
 		Short:   "Print the version that the database is at",
 		Example: "  winchester db current",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return m.current(c.Context()) },
 	}
 	current.Flags().BoolVar(&m.headOnly, "head-only", false, "print the version, and whether it is the latest, and no more")
@@ -73,7 +77,7 @@ With --sql the statements are printed, not run: see db upgrade.`,
 		Short: "List the migrations, and which have been applied",
 		Example: `  winchester db history
   winchester db history -r base:1`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return m.history(c.Context()) },
 	}
 	history.Flags().StringVarP(&m.revRange, "rev-range", "r", "", "only these, as `FROM:TO`")
@@ -133,12 +137,13 @@ func (m *migration) move(ctx context.Context, target string, up bool) error {
 		if err != nil {
 			return err
 		}
+		if at > len(g.Migrations()) {
+			return fmt.Errorf("%w: it is at version %d, this program knows %d", store.ErrNewerSchema, at, len(g.Migrations()))
+		}
 		to, err := m.version(g.Migrations(), target, at)
 		switch {
 		case err != nil:
 			return err
-		case at > len(g.Migrations()):
-			return fmt.Errorf("%w: it is at version %d, this program knows %d", store.ErrNewerSchema, at, len(g.Migrations()))
 		case up && to < at:
 			return usagef("the database is at version %d, which is above %d; use db downgrade", at, to)
 		case !up && to > at:
@@ -200,10 +205,11 @@ func (m *migration) version(all []store.Migration, text string, at int) (int, er
 	}
 	n, err := strconv.Atoi(text)
 	switch {
-	case err == nil && text[0] == '+':
-		n = min(at+n, len(all))
-	case err == nil && text[0] == '-':
-		n = max(at+n, 0)
+	case err == nil && (text[0] == '+' || text[0] == '-'):
+		if at+n < 0 || at+n > len(all) {
+			return 0, usagef("there is no version %s from %d, which the database is at: there are 0, which is base, to %d", text, at, len(all))
+		}
+		return at + n, nil
 	case err != nil:
 		n = -1
 		for _, one := range all {
@@ -322,4 +328,41 @@ func (m *migration) history(ctx context.Context) error {
 		}
 		return t.flush()
 	})
+}
+
+// relativeLast moves -1 and the like, which db upgrade and db downgrade take for a
+// version, to where no flag is looked for.
+func relativeLast(root *cobra.Command, args []string) []string {
+	c, _, err := root.Find(args)
+	if err != nil || c.Parent() == nil || c.Parent().Name() != "db" || c.Name() != "upgrade" && c.Name() != "downgrade" {
+		return args
+	}
+	_ = c.InheritedFlags() // adds them to its own
+	var kept, versions []string
+	for i, arg := range args {
+		if arg == "--" {
+			return append(append(kept, args[i:]...), versions...)
+		}
+		if _, err := strconv.Atoi(arg); err == nil && arg[0] == '-' && (i == 0 || !takesNext(c, args[i-1])) {
+			versions = append(versions, arg)
+			continue
+		}
+		kept = append(kept, arg)
+	}
+	if versions == nil {
+		return args
+	}
+	return append(append(kept, "--"), versions...)
+}
+
+// takesNext tells of a flag whose value is the next argument.
+func takesNext(c *cobra.Command, arg string) bool {
+	var f *pflag.Flag
+	switch name, long := strings.CutPrefix(arg, "--"); {
+	case long:
+		f = c.Flags().Lookup(name)
+	case len(arg) > 1 && arg[0] == '-':
+		f = c.Flags().ShorthandLookup(arg[len(arg)-1:])
+	}
+	return f != nil && f.NoOptDefVal == ""
 }

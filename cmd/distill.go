@@ -2,10 +2,10 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -39,7 +39,7 @@ those of the configuration.`,
 		Example: `  winchester distill -d event_definitions.yaml notifications.json
   winchester distill -d builtin:nova -d mine.yaml --json - < notifications.jsonl`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return d.run(args) },
+		RunE: func(c *cobra.Command, args []string) error { return d.run(c.Context(), args) },
 	}
 	f := c.Flags()
 	f.StringArrayVarP(&d.definitions, "definitions", "d", nil, "event definitions: a `file`, or builtin:NAME; several, the last counts first")
@@ -48,20 +48,22 @@ those of the configuration.`,
 	return c
 }
 
-func (d *distill) run(files []string) error {
+func (d *distill) run(ctx context.Context, files []string) error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
 	d.events = []eventJSON{}
 	for _, file := range files {
-		data, err := d.read(file)
+		in, err := d.open(ctx, file)
 		if err != nil {
 			return err
 		}
-		if file == "-" {
-			file = "(standard input)"
+		data, err := in.all(maxDistilled)
+		_ = in.close()
+		if err != nil {
+			return err
 		}
-		d.file(file, data)
+		d.file(in.name, data)
 	}
 	if d.json {
 		if err := d.printJSON(map[string]any{"events": d.events, "tested": d.tested, "dropped": d.dropped, "failed": d.failed}); err != nil {
@@ -118,12 +120,8 @@ func (d *distill) prepare() error {
 	return nil
 }
 
-func (d *distill) read(file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(d.in)
-	}
-	return os.ReadFile(file)
-}
+// maxDistilled bounds what is read into memory of a file.
+const maxDistilled = 256 << 20
 
 // file takes a file for one JSON text or, if it is none, for one on each line.
 func (d *distill) file(name string, data []byte) {

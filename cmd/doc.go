@@ -13,10 +13,12 @@
 // # Exit codes
 //
 //	0  done
-//	1  failed: the database, a broker or a file could not be used
+//	1  failed: the database, a broker or a file could not be used, or simulate
+//	   found other than expected
 //	2  wrong usage, or something is wrong in the configuration
 //	3  done in part: some of the input could not be used
 //	4  there is no such stream or event
+//	130  interrupted by SIGINT or SIGTERM before it was done
 //
 // Errors go to standard error, each line with the command's name in front; what
 // was asked for goes to standard output, and nothing else does.

@@ -29,7 +29,7 @@ func newEvents(o *options) *cobra.Command {
 		Example: `  winchester events list --name compute.instance.create.end --from 2026-05-01
   winchester events list --traits 'instance_id=i-17;memory_mb=512' --json
   winchester events list --from '$timestamp - 10m' --watch=5s`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return e.list(c.Context()) },
 	}
 	e.filters(list)
@@ -38,7 +38,7 @@ func newEvents(o *options) *cobra.Command {
 		Use:     "count",
 		Short:   "Count events",
 		Example: "  winchester events count --from 2026-05-01 --to 2026-06-01",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return e.count(c.Context()) },
 	}
 	e.filters(count)
@@ -67,6 +67,9 @@ func (e *events) query() (winchester.EventQuery, error) {
 	if err := e.valid(); err != nil {
 		return q, err
 	}
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
+		return q, usagef("--from %s is not before --to %s", showTime(q.From), showTime(q.To))
+	}
 	var err error
 	q.Traits, err = parseTraits(e.traits)
 	return q, err
@@ -78,33 +81,41 @@ func (e *events) list(ctx context.Context) error {
 		return err
 	}
 	return e.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
-		return e.again(ctx, e.options, func(ctx context.Context) error {
-			found, err := st.FindEvents(ctx, q)
-			if err != nil {
-				return err
-			}
-			e.traitHint(len(found), q.Traits)
-			if e.json {
-				out := make([]eventJSON, len(found))
-				for i := range found {
-					out[i] = newEventJSON(&found[i].Event, found[i].Mark)
-				}
-				return e.printJSON(out)
-			}
-			t := e.table("TIMESTAMP", "EVENT TYPE", "MESSAGE ID", "TRAITS")
-			for i := range found {
-				one := &found[i]
-				t.row(showTime(one.Timestamp), one.EventType, one.MessageID, showTraits(one.Traits))
-			}
-			if err := t.flush(); err != nil {
-				return err
-			}
-			if q.Limit > 0 && len(found) == q.Limit {
-				fmt.Fprintf(e.out, "there may be more: --mark %s\n", found[len(found)-1].Mark)
-			}
-			return nil
-		})
+		return e.again(ctx, e.options, func(ctx context.Context) error { return e.print(ctx, st, q) })
 	})
+}
+
+func (e *events) print(ctx context.Context, st winchester.Store, q winchester.EventQuery) error {
+	if e.json {
+		return e.printJSONOf(ctx, st, q)
+	}
+	t := e.table("TIMESTAMP", "EVENT TYPE", "MESSAGE ID", "TRAITS")
+	n, last, err := eachEvent(ctx, st, q, func(found []winchester.StoredEvent) error {
+		for i := range found {
+			one := &found[i]
+			t.row(showTime(one.Timestamp), one.EventType, one.MessageID, showTraits(one.Traits))
+		}
+		return t.flush()
+	})
+	if err := errors.Join(err, t.flush()); err != nil {
+		return err
+	}
+	e.traitHint(n, q.Traits)
+	e.printMore(n, q.Limit, last)
+	return nil
+}
+
+func (e *events) printJSONOf(ctx context.Context, st winchester.Store, q winchester.EventQuery) error {
+	list := e.jsonList(1)
+	_, _, err := eachEvent(ctx, st, q, func(found []winchester.StoredEvent) error {
+		for i := range found {
+			if err := list.add(newEventJSON(&found[i].Event, found[i].Mark)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, list.close())
 }
 
 func (e *events) count(ctx context.Context) error {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 // lineFault is a line that cannot be an event.
@@ -19,23 +18,17 @@ func (f lineFault) Unwrap() error { return f.error }
 // was read of the file; the file "-" is standard input. A line that is too long
 // comes with a fault.
 func (o *options) eachLine(ctx context.Context, name string, read func(n int64), f func(file string, no int, text []byte, fault error) error) error {
-	in := o.in
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		in = file
-	} else {
-		name = "(standard input)"
+	r, err := o.open(ctx, name)
+	if err != nil {
+		return err
 	}
-	r := bufio.NewReaderSize(in, 1<<16)
+	defer r.close()
+	name = r.name
 	for no := 1; ; no++ {
+		body, n, err := readLine(r.Reader)
 		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted before %s:%d", name, no)
+			return interruptedBefore(name, no)
 		}
-		body, n, err := readLine(r)
 		read(n)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read %s: %w", name, err)

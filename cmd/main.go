@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -40,10 +41,14 @@ type Options struct {
 // The exit codes.
 const (
 	ExitOK       = 0 // done
-	ExitFailed   = 1 // the database, a broker or a file could not be used
+	ExitFailed   = 1 // the database, a broker or a file could not be used; simulate: not as expected
 	ExitUsage    = 2 // wrong usage, or something is wrong in the configuration
 	ExitPartial  = 3 // some of the input could not be used
 	ExitNotFound = 4 // there is no such stream or event
+	// ExitInterrupted is for SIGINT and SIGTERM before it was done; it is also what
+	// shells make of a process that died of SIGINT. What goes on until it is told to
+	// stop is done then: worker, consume and --watch end with ExitOK.
+	ExitInterrupted = 130
 )
 
 // Main runs the command with the arguments and streams of the process, and
@@ -60,15 +65,18 @@ func Run(ctx context.Context, host Options, args []string, in io.Reader, out, er
 	if host.Name == "" {
 		host.Name = "winchester"
 	}
-	o := &options{host: host, in: in, out: out, errs: errs}
+	o := &options{host: host, in: in, out: newOutput(out), errs: errs}
 	root := newRoot(o)
-	root.SetArgs(args)
+	root.SetArgs(relativeLast(root, args))
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(o.out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !o.running { // wrong before anything was begun
 		err = usageError{err}
+	}
+	if failed := o.out.flush(); failed != nil && !errors.Is(err, failed) {
+		err = errors.Join(failed, err)
 	}
 	return o.report(err)
 }
@@ -93,6 +101,8 @@ func (o *options) explain(err error) string {
 	switch {
 	case errors.As(err, new(usageError)):
 		text += fmt.Sprintf("\nsee %s --help", o.path())
+	case errors.Is(err, store.ErrNotMigrated) && errors.Is(err, fs.ErrNotExist):
+		text = fmt.Sprintf("there is no such database: %s\nif that is where it shall be, make it with: %s db upgrade", strings.TrimSuffix(text, "; Options.Migrate makes it"), o.host.Name)
 	case errors.Is(err, store.ErrNotMigrated):
 		text = fmt.Sprintf("the database's schema is not up to date\nbring it there with: %s db upgrade", o.host.Name)
 	case errors.Is(err, store.ErrNewerSchema):
@@ -117,6 +127,8 @@ func exitCode(err error) int {
 	case errors.As(err, new(usageError)), errors.As(err, new(config.Faults)), errors.Is(err, winchester.ErrDefinition),
 		errors.Is(err, winchester.ErrInvalidQuery), errors.Is(err, store.ErrUnsupportedDatabase), errors.As(err, new(configError)):
 		return ExitUsage
+	case errors.Is(err, errInterrupted):
+		return ExitInterrupted
 	case errors.Is(err, winchester.ErrNoSuchStream), errors.Is(err, winchester.ErrNoSuchEvent):
 		return ExitNotFound
 	}

@@ -17,9 +17,10 @@ import (
 
 // options are the flags that all commands have, and what they work with.
 type options struct {
-	host      Options
-	in        io.Reader
-	out, errs io.Writer
+	host Options
+	in   io.Reader
+	out  *output
+	errs io.Writer
 
 	configFile string
 	database   string
@@ -98,12 +99,17 @@ func (o *options) settings() (*config.Config, error) {
 func (o *options) loadWith(load func(string, config.Options) (*config.Config, error), opts config.Options) (*config.Config, error) {
 	cfg, err := load(o.configFile, opts)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(config.Faults)) && !o.cmd.Flags().Changed("config") {
-			err = errors.New("there is no " + o.configFile + " here; name the configuration with --config")
-		}
-		return nil, configError{err}
+		return nil, o.unreadable(err)
 	}
 	return cfg, nil
+}
+
+// unreadable is the error of a configuration that cannot be had.
+func (o *options) unreadable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(config.Faults)) && !o.cmd.Flags().Changed("config") {
+		err = errors.New("there is no " + o.configFile + " here; name the configuration with --config")
+	}
+	return configError{err}
 }
 
 // openStore opens the database for queries.

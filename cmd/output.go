@@ -1,9 +1,11 @@
 package cmd
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,12 +23,12 @@ import (
 
 // printJSON writes a value for programs.
 func (o *options) printJSON(v any) error {
-	e := json.NewEncoder(o.out)
-	e.SetEscapeHTML(false)
-	if !o.watching {
-		e.SetIndent("", "  ")
+	text, err := o.encode(v, "")
+	if err != nil {
+		return err
 	}
-	return e.Encode(v)
+	_, err = o.out.Write(append(text, '\n'))
+	return err
 }
 
 // table is rows of text for people, under a heading.
@@ -38,11 +40,12 @@ func (o *options) table(heading ...string) table {
 	return t
 }
 
-// row writes what a stranger may have written, so no control characters.
+// row writes what a stranger may have written, so nothing that a terminal takes for a
+// command, or that turns the direction of writing.
 func (t table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
+			if !unicode.IsPrint(r) {
 				return ' '
 			}
 			return r
@@ -65,6 +68,9 @@ func showTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00")
 }
 
+// maxCell is how many bytes of traits a row of a list has; show has them all.
+const maxCell = 1000
+
 // showTraits writes traits in one line, by name.
 func showTraits(traits winchester.Traits) string {
 	parts := make([]string, 0, len(traits))
@@ -72,7 +78,11 @@ func showTraits(traits winchester.Traits) string {
 		parts = append(parts, name+"="+showTrait(value))
 	}
 	slices.Sort(parts)
-	return strings.Join(parts, " ")
+	text := strings.Join(parts, " ")
+	if len(text) > maxCell {
+		text = strings.ToValidUTF8(text[:maxCell], "") + "..."
+	}
+	return text
 }
 
 // showTrait writes a value as --traits reads it.
@@ -129,6 +139,36 @@ func timeOrNil(t time.Time) *time.Time {
 	return &t
 }
 
+// output is standard output. Whoever writes need not look whether that went well:
+// the first error is kept, and ends the command in failure.
+type output struct {
+	*bufio.Writer
+	to  io.Writer
+	err error
+}
+
+func newOutput(to io.Writer) *output {
+	out := &output{to: to}
+	out.Writer = bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) {
+		n, err := to.Write(p)
+		if err != nil && out.err == nil {
+			out.err = fmt.Errorf("standard output cannot be written: %w", err)
+		}
+		return n, err
+	}), 1<<16)
+	return out
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// flush writes what has gathered, and returns what went wrong at any time.
+func (out *output) flush() error {
+	_ = out.Flush()
+	return out.err
+}
+
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -146,10 +186,10 @@ func (o *options) watch(ctx context.Context, every time.Duration, show func(cont
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		if isTerminal(o.out) && !o.json {
+		if isTerminal(o.out.to) && !o.json {
 			_, _ = io.WriteString(o.out, "\x1b[H\x1b[2J")
 		}
-		if err := show(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(show(ctx), o.out.flush()); err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {

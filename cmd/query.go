@@ -27,10 +27,13 @@ func (l *listing) filterFlags(f *pflag.FlagSet, traits string) {
 }
 
 func (l *listing) pageFlags(c *cobra.Command) {
-	f := c.Flags()
-	f.IntVar(&l.limit, "limit", 200, "print at most so many, 0 for all")
-	f.StringVar(&l.mark, "mark", "", "go on behind a row whose mark this is; + alone, or in front, for oldest first")
+	l.rowFlags(c, 200, "print at most so many, 0 for all", "go on behind a row whose mark this is; + alone, or in front, for oldest first")
 	l.watchFlag(c)
+}
+
+func (l *listing) rowFlags(c *cobra.Command, limit int, ofLimit, ofMark string) {
+	c.Flags().IntVar(&l.limit, "limit", limit, ofLimit)
+	c.Flags().StringVar(&l.mark, "mark", "", ofMark)
 }
 
 func (l *listing) watchFlag(c *cobra.Command) {
@@ -107,6 +110,9 @@ func readTime(text string) (time.Time, bool) {
 func parseTraits(args []string) (winchester.Traits, error) {
 	out := winchester.Traits{}
 	for _, arg := range args {
+		if strings.TrimSpace(arg) == "" {
+			return nil, usagef("--traits is empty: expected NAME=VALUE")
+		}
 		for _, one := range splitTraits(arg) {
 			i := strings.IndexAny(one, "=:")
 			if i <= 0 {

@@ -1,7 +1,10 @@
 package cmd
 
 import (
+	"fmt"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -14,9 +17,10 @@ var commands = []func(o *options) *cobra.Command{
 const rootHelp = `Winchester turns a flood of small facts into few, complete batches: triggers file
 events into streams, streams fire or expire, pipelines of handlers get their events.
 
-Exit codes: 0 done; 1 failed: the database, a broker or a file could not be used;
-2 wrong usage, or something is wrong in the configuration; 3 done in part: some of
-the input could not be used; 4 there is no such stream or event.`
+Exit codes: 0 done; 1 failed: the database, a broker or a file could not be used, or
+simulate found other than expected; 2 wrong usage, or something is wrong in the
+configuration; 3 done in part: some of the input could not be used; 4 there is no such
+stream or event; 130 interrupted before it was done.`
 
 func newRoot(o *options) *cobra.Command {
 	root := group(o.host.Name, "A durable event engine: triggers, streams, pipelines")
@@ -54,12 +58,46 @@ func (o *options) observe(c *cobra.Command) {
 		o.called = c.CommandPath()
 		return err
 	})
+	if c.ValidArgsFunction == nil && !strings.Contains(c.Use, "FILE") {
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
 	if run := c.RunE; run != nil {
 		c.RunE = func(c *cobra.Command, args []string) error {
 			o.called, o.running, o.cmd = c.CommandPath(), true, c
+			if err := notEmpty(c, "config", "database", "name", "state"); err != nil {
+				return err
+			}
+			if _, err := o.level(0); err != nil {
+				return err
+			}
 			return run(c, args)
 		}
 	}
+}
+
+// notEmpty refuses flags that are given and say nothing: most likely, a variable of a
+// script is not set, and the default is not what is meant.
+func notEmpty(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := c.Flags().Lookup(name); f != nil && f.Changed && (f.Value.String() == "" || f.Value.String() == "[]") {
+			return usagef("--%s is empty", name)
+		}
+	}
+	return nil
+}
+
+// noArgs is for commands that take none.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if f := c.Flags().Lookup("watch"); f != nil && f.Changed {
+		if _, err := time.ParseDuration(args[0]); err == nil {
+			hint = ": write --watch=" + args[0]
+		}
+	}
+	return fmt.Errorf("unexpected argument %q%s", args[0], hint)
 }
 
 func (o *options) version() string {

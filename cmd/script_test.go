@@ -1,8 +1,14 @@
 package cmd_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"database/sql"
+	binary16 "encoding/binary"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -72,7 +79,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 			setup(e)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "replace": replace, "expand": expand, "publish": publish},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "code": code, "replace": replace, "mangle": mangle, "newer": newer, "expand": expand, "publish": publish},
 	})
 }
 
@@ -115,6 +122,55 @@ func expand(ts *testscript.TestScript, _ bool, args []string) {
 	data, err := os.ReadFile(path)
 	ts.Check(err)
 	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(data), "${QUEUE}", ts.Getenv("QUEUE"))), 0o600))
+}
+
+// mangle makes of a file what nobody meant it to be: mangle FILE bom|crlf|gzip|utf16|noise|huge...
+func mangle(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	for _, how := range args[1:] {
+		switch how {
+		case "bom":
+			data = append([]byte("\xef\xbb\xbf"), data...)
+		case "crlf":
+			data = bytes.TrimSuffix(bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n")), []byte("\r\n"))
+		case "gzip":
+			var b bytes.Buffer
+			w := gzip.NewWriter(&b)
+			_, err := w.Write(data)
+			ts.Check(errors.Join(err, w.Close()))
+			data = b.Bytes()
+		case "utf16":
+			data, err = binary16.Append([]byte("\xff\xfe"), binary16.LittleEndian, utf16.Encode([]rune(string(data))))
+			ts.Check(err)
+		case "noise":
+			data = make([]byte, 5000)
+			_, _ = rand.NewChaCha8([32]byte{1}).Read(data)
+			data[0] = 0
+		case "huge":
+			const event = `{"message_id":"huge","event_type":"order.huge","timestamp":"2026-05-01T12:00:00Z","traits":{"text":"%s"}}`
+			data = fmt.Appendf(nil, event+"\n"+event, strings.Repeat("x", 10_000_000), strings.Repeat("x", 17_000_000))
+		default:
+			ts.Fatalf("mangle how? %s", how)
+		}
+	}
+	ts.Check(os.WriteFile(path, data, 0o600))
+}
+
+// newer makes the database one of a newer program.
+func newer(ts *testscript.TestScript, _ bool, _ []string) {
+	const statement = "INSERT INTO winchester_migrations (version, name, applied_at) SELECT 99, 'later', applied_at FROM winchester_migrations"
+	url := ts.Getenv("DATABASE")
+	path, isFile := strings.CutPrefix(url, "sqlite:///")
+	if !isFile {
+		ts.Check(testdb.Exec(url, statement))
+		return
+	}
+	db, err := sql.Open("sqlite3", ts.MkAbs(path))
+	ts.Check(err)
+	_, err = db.ExecContext(context.Background(), statement)
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 // publish publishes files to the script's queue, once it is there.

@@ -88,6 +88,7 @@ func (s *service) serve(ctx context.Context) error {
 	defer stopBeat()
 	ended := ctx.Done()
 	var asked time.Time
+	var enough <-chan time.Time
 	for {
 		select {
 		case <-beat:
@@ -99,18 +100,27 @@ func (s *service) serve(ctx context.Context) error {
 			if s.stopping.Load() && time.Since(asked) < patience {
 				continue
 			}
+			if abort.Err() != nil {
+				return errAbandoned
+			}
 			if s.stopping.Load() {
 				s.log.Warn("Aborting: what is under way is given up, and will be tried again", "signal", sig.String())
 				giveUp()
+				enough = time.After(lastPatience)
 				continue
 			}
 			asked = time.Now()
 			s.beginStop(stop, sig.String())
+		case <-enough:
+			return errAbandoned
 		case err := <-done:
 			if err == nil {
 				s.log.Info("Stopped")
 			}
 			if abort.Err() != nil {
+				if errors.Is(err, context.Canceled) { // which is said better
+					err = nil
+				}
 				err = errors.Join(errors.New("aborted by a second signal; what was under way will be tried again"), err)
 			}
 			return err
@@ -121,6 +131,21 @@ func (s *service) serve(ctx context.Context) error {
 // patience is for how long a second signal counts as the first one: shells and
 // supervisors send one to the process and one to its group.
 const patience = 500 * time.Millisecond
+
+// lastPatience is for how long a handler that has been told to end may go on.
+const lastPatience = 5 * time.Second
+
+// errAbandoned: a handler does not end when it is told to, so the process does. There
+// is no waiting for the engine then.
+var errAbandoned = errors.New("aborted by a second signal, and something does not end; its streams will be tried again when their lease is over")
+
+// closed closes the engine, if that can be waited for, after err.
+func closed(engine *config.Engine, err error) error {
+	if errors.Is(err, errAbandoned) {
+		return err
+	}
+	return errors.Join(err, engine.Close())
+}
 
 func (s *service) beginStop(stop context.CancelFunc, why string) {
 	s.stopping.Store(true)

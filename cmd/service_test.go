@@ -33,8 +33,13 @@ type daemon struct {
 
 func startDaemon(t *testing.T, dir string, env []string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{Cmd: exec.Command(binary, args...), t: t, more: make(chan struct{}, 1), ended: make(chan struct{})}
-	d.Dir, d.Env = dir, append(os.Environ(), env...)
+	return startCommand(t, binary, dir, append(os.Environ(), env...), nil, args...)
+}
+
+func startCommand(t *testing.T, path, dir string, env []string, stdout io.Writer, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{Cmd: exec.Command(path, args...), t: t, more: make(chan struct{}, 1), ended: make(chan struct{})}
+	d.Dir, d.Env, d.Stdout = dir, env, stdout
 	stderr, err := d.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -223,19 +228,7 @@ func TestWorkerAborts(t *testing.T) {
 	dir := files(t, url)
 	d := startDaemon(t, dir, nil, "worker")
 	<-arrived
-	tick := time.NewTicker(100 * time.Millisecond) // what comes too soon after the first counts as the first
-	defer tick.Stop()
-	limit := time.After(30 * time.Second) // the pipeline would go on for two minutes
-	for ended := false; !ended; {
-		_ = d.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-d.ended:
-			ended = true
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("it does not give up:\n%s", d.output())
-		}
-	}
+	abort(t, d) // the pipeline would go on for two minutes
 	if code := d.exitCode(); code != 1 || !strings.Contains(d.output(), "winchester: aborted by a second signal") {
 		t.Errorf("exit code %d\n%s", code, d.output())
 	}

@@ -54,6 +54,7 @@ exit code is 3.`,
 	f.StringVar(&s.expect, "expect", "", "a `file` that says what ought to come of it")
 	f.StringVar(&s.save, "save", "", "write a `file` for --expect that says what has come of it")
 	c.MarkFlagsMutuallyExclusive("expect", "save")
+	_ = c.RegisterFlagCompletionFunc("trigger", s.completeTriggers)
 	_ = c.MarkFlagFilename("expect", "yaml", "yml", "json")
 	_ = c.MarkFlagFilename("save", "yaml", "yml")
 	return c
@@ -86,16 +87,23 @@ func (s *simulation) run(ctx context.Context, files []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.sim.Close()) }()
-	for _, file := range files {
-		if err := s.file(ctx, file); err != nil {
-			return err
-		}
-	}
-	report, err := s.sim.Finish(ctx, until)
-	if err != nil {
+	report, err := s.play(ctx, files, until)
+	switch {
+	case ctx.Err() != nil && !errors.Is(err, errInterrupted):
+		return errInterrupted
+	case err != nil:
 		return err
 	}
 	return s.report(report, expectation)
+}
+
+func (s *simulation) play(ctx context.Context, files []string, until time.Time) (*simulate.Report, error) {
+	for _, file := range files {
+		if err := s.file(ctx, file); err != nil {
+			return nil, err
+		}
+	}
+	return s.sim.Finish(ctx, until)
 }
 
 // arguments reads what can be read before anything is done.

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/seed71495667/winchester"
+	"github.com/seed71495667/winchester/config"
 )
 
 // streams does what the streams commands have in common.
@@ -34,7 +36,7 @@ last line tells how to go on where there is more.`,
 		Example: `  winchester streams list --state error
   winchester streams list --name instance_day --traits instance_id=i-17
   winchester streams list --older-than '$timestamp - 1h' --watch`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return s.list(c.Context()) },
 	}
 	s.filters(list)
@@ -44,7 +46,7 @@ last line tells how to go on where there is more.`,
 		Use:     "count",
 		Short:   "Count streams",
 		Example: "  winchester streams count --state active",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return s.count(c.Context()) },
 	}
 	s.filters(count)
@@ -52,11 +54,15 @@ last line tells how to go on where there is more.`,
 	show := &cobra.Command{
 		Use:   "show ID...",
 		Short: "Show streams with their distinguishing traits and events",
+		Long: `Show streams with their distinguishing traits and their events, those that were stored
+first at the beginning. With --limit and --mark a stream's events are had page by page.`,
 		Example: `  winchester streams show 17
+  winchester streams show 17 --limit 100
   winchester streams show 17 --json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return s.show(c.Context(), args) },
 	}
+	s.rowFlags(show, 0, "of each stream at most so many events, 0 for all", "go on behind an event whose mark this is; - alone, or in front, for the last stored first")
 	s.watchFlag(show)
 	reset := &cobra.Command{
 		Use:   "reset ID... | --failed",
@@ -69,6 +75,7 @@ them. Streams in other states are left alone, which counts as a failure.`,
 	}
 	reset.Flags().BoolVar(&s.failed, "failed", false, "all that are in error or expire_error")
 	reset.Flags().StringVarP(&s.name, "name", "n", "", "with --failed: made by the trigger of this `name`")
+	_ = reset.RegisterFlagCompletionFunc("name", s.completeTriggers)
 	remove := &cobra.Command{
 		Use:     "delete ID...",
 		Short:   "Delete streams in whatever state; their events stay",
@@ -102,7 +109,19 @@ func (s *streams) filters(c *cobra.Command) {
 		}
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
+	_ = c.RegisterFlagCompletionFunc("name", s.completeTriggers)
 	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeTriggers are the triggers of the configuration, as far as it can be read.
+func (o *options) completeTriggers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []string
+	if cfg, err := config.Load(o.configFile, o.configOptions()); err == nil {
+		for _, t := range cfg.Triggers {
+			names = append(names, t.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func stateNames() (out []string) {
@@ -114,7 +133,7 @@ func stateNames() (out []string) {
 
 func (s *streams) query() (winchester.StreamQuery, error) {
 	q := winchester.StreamQuery{
-		Name: s.name, OlderThan: s.olderThan.at, YoungerThan: s.youngerThan.at, Limit: s.limit, Mark: s.mark, IncludeEvents: s.details,
+		Name: s.name, OlderThan: s.olderThan.at, YoungerThan: s.youngerThan.at, Limit: s.limit, Mark: s.mark,
 	}
 	if err := s.valid(); err != nil {
 		return q, err
@@ -145,14 +164,7 @@ func (s *streams) list(ctx context.Context) error {
 		return err
 	}
 	return s.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
-		return s.again(ctx, s.options, func(ctx context.Context) error {
-			found, err := st.FindStreams(ctx, q)
-			if err != nil {
-				return err
-			}
-			s.traitHint(len(found), q.Traits)
-			return s.print(found, q.Limit)
-		})
+		return s.again(ctx, s.options, func(ctx context.Context) error { return s.print(ctx, st, q) })
 	})
 }
 
@@ -160,32 +172,106 @@ func (l *listing) again(ctx context.Context, o *options, show func(context.Conte
 	return o.watch(ctx, l.watch, show)
 }
 
-func (s *streams) print(found []winchester.StoredStream, limit int) error {
+// each calls f with the streams that a query finds, a page at a time.
+func (s *streams) each(ctx context.Context, st winchester.Store, q winchester.StreamQuery, f func([]winchester.StoredStream) error) (n int, last string, err error) {
+	return pages(q.Mark, q.Limit, func(mark string, limit int) ([]winchester.StoredStream, error) {
+		q.Mark, q.Limit = mark, limit
+		return st.FindStreams(ctx, q)
+	}, func(one *winchester.StoredStream) string { return one.Mark }, f)
+}
+
+// eachEvent calls f with the events of a query, a page at a time.
+func eachEvent(ctx context.Context, st winchester.Store, q winchester.EventQuery, f func([]winchester.StoredEvent) error) (n int, last string, err error) {
+	return pages(q.Mark, q.Limit, func(mark string, limit int) ([]winchester.StoredEvent, error) {
+		q.Mark, q.Limit = mark, limit
+		return st.FindEvents(ctx, q)
+	}, func(one *winchester.StoredEvent) string { return one.Mark }, f)
+}
+
+func (s *streams) print(ctx context.Context, st winchester.Store, q winchester.StreamQuery) error {
 	if s.json {
-		out := make([]streamJSON, len(found))
-		for i := range found {
-			out[i] = newStreamJSON(&found[i], s.details)
-		}
-		return s.printJSON(out)
+		list := s.jsonList(1)
+		n, _, err := s.each(ctx, st, q, func(found []winchester.StoredStream) error {
+			for i := range found {
+				if err := s.addJSON(ctx, st, list, &found[i], s.details); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		s.traitHint(n, q.Traits)
+		return errors.Join(err, list.close())
 	}
 	t := s.table("ID", "NAME", "STATE", "FIRST EVENT", "LAST EVENT", "FIRES", "EXPIRES", "TRAITS")
-	for i := range found {
-		one := &found[i]
-		t.row(strconv.FormatInt(one.ID, 10), one.Name, one.State.String(), showTime(one.FirstEvent), showTime(one.LastEvent),
-			showTime(one.FireTimestamp), showTime(one.ExpireTimestamp), showTraits(one.DistinguishingTraits))
-		if s.details {
-			for _, e := range one.Events {
-				t.row("", "  "+e.EventType, e.MessageID, showTime(e.Timestamp))
+	n, last, err := s.each(ctx, st, q, func(found []winchester.StoredStream) error {
+		for i := range found {
+			one := &found[i]
+			t.row(strconv.FormatInt(one.ID, 10), one.Name, one.State.String(), showTime(one.FirstEvent), showTime(one.LastEvent),
+				showTime(one.FireTimestamp), showTime(one.ExpireTimestamp), showTraits(one.DistinguishingTraits))
+			if err := s.printDetails(ctx, st, t, one.ID); err != nil {
+				return err
 			}
 		}
-	}
-	if err := t.flush(); err != nil {
+		return t.flush()
+	})
+	if err := errors.Join(err, t.flush()); err != nil {
 		return err
 	}
-	if limit > 0 && len(found) == limit {
-		fmt.Fprintf(s.out, "there may be more: --mark %s\n", found[len(found)-1].Mark)
-	}
+	s.traitHint(n, q.Traits)
+	s.printMore(n, q.Limit, last)
 	return nil
+}
+
+// printMore tells how to go on where there may be more.
+func (o *options) printMore(n, limit int, last string) {
+	if limit > 0 && n == limit {
+		fmt.Fprintf(o.out, "there may be more: --mark %s\n", last)
+	}
+}
+
+func (s *streams) printDetails(ctx context.Context, st winchester.Store, t table, id int64) error {
+	if !s.details {
+		return nil
+	}
+	_, _, err := eachEvent(ctx, st, winchester.EventQuery{StreamID: id, Mark: "+"}, func(found []winchester.StoredEvent) error {
+		for i := range found {
+			t.row("", "  "+found[i].EventType, found[i].MessageID, showTime(found[i].Timestamp))
+		}
+		if len(found) == pageSize { // there is more than what is worth to be lined up
+			return t.flush()
+		}
+		return nil
+	})
+	return err
+}
+
+// addJSON adds a stream to a list, with its events.
+func (s *streams) addJSON(ctx context.Context, st winchester.Store, list *jsonList, one *winchester.StoredStream, events bool) error {
+	if !events {
+		return list.add(newStreamJSON(one))
+	}
+	return list.object(newStreamJSON(one), "events", func(list *jsonList) error {
+		_, _, err := eachEvent(ctx, st, s.eventsOf(one.ID), func(found []winchester.StoredEvent) error {
+			for i := range found {
+				if err := list.add(newEventJSON(&found[i].Event, found[i].Mark)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+// eventsOf is the query for the events of a stream: all those of one in a list, else
+// those that are asked for.
+func (s *streams) eventsOf(id int64) winchester.EventQuery {
+	q := winchester.EventQuery{StreamID: id, Mark: "+"}
+	if !s.details {
+		q.Limit = s.limit
+		q.Mark = cmp.Or(s.mark, "+")
+	}
+	return q
 }
 
 func (s *streams) count(ctx context.Context) error {
@@ -231,43 +317,58 @@ func (s *streams) show(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	mark, err := winchester.ParseMark(s.mark)
+	if err := errors.Join(s.valid(), err); err != nil {
+		return err
+	}
+	if mark.After && len(ids) > 1 {
+		return usagef("--mark %s is for one stream, and %d are given", s.mark, len(ids))
+	}
 	return s.withStore(ctx, func(ctx context.Context, st winchester.Store) error {
-		return s.again(ctx, s.options, func(ctx context.Context) error {
-			found, err := st.FindStreams(ctx, winchester.StreamQuery{IDs: ids, IncludeEvents: true, Mark: "+"})
-			if err != nil {
-				return err
-			}
-			if s.json {
-				out := make([]streamJSON, len(found))
-				for i := range found {
-					out[i] = newStreamJSON(&found[i], true)
-				}
-				if err := s.printJSON(out); err != nil {
-					return err
-				}
-			}
-			have := map[int64]bool{}
-			for i := range found {
-				have[found[i].ID] = true
-				if !s.json {
-					if err := s.printOne(&found[i], i > 0); err != nil {
-						return err
-					}
-				}
-			}
-			var faults []error
-			for _, id := range ids {
-				if !have[id] {
-					faults = append(faults, fmt.Errorf("%w: %d", winchester.ErrNoSuchStream, id))
-				}
-			}
-			return errors.Join(faults...)
-		})
+		return s.again(ctx, s.options, func(ctx context.Context) error { return s.showAll(ctx, st, ids) })
 	})
 }
 
+func (s *streams) showAll(ctx context.Context, st winchester.Store, ids []int64) error {
+	var list *jsonList
+	if s.json {
+		list = s.jsonList(1)
+	}
+	var faults []error
+	have := map[int64]bool{}
+	_, _, err := s.each(ctx, st, winchester.StreamQuery{IDs: ids, Mark: "+"}, func(found []winchester.StoredStream) error {
+		for i := range found {
+			one := &found[i]
+			var err error
+			if s.json {
+				err = s.addJSON(ctx, st, list, one, true)
+			} else {
+				err = s.printOne(ctx, st, one, len(have) > 0)
+			}
+			if err != nil {
+				return err
+			}
+			have[one.ID] = true
+			// A stream that completes is deleted, and has no events then.
+			if _, err := st.StreamByID(ctx, one.ID); err != nil {
+				faults = append(faults, fmt.Errorf("%w: it was deleted while it was read", err))
+			}
+		}
+		return nil
+	})
+	if s.json {
+		faults = append(faults, list.close())
+	}
+	for _, id := range ids {
+		if err == nil && !have[id] {
+			faults = append(faults, fmt.Errorf("%w: %d", winchester.ErrNoSuchStream, id))
+		}
+	}
+	return errors.Join(append(faults, err)...)
+}
+
 // printOne is the table that the original's client printed.
-func (s *streams) printOne(one *winchester.StoredStream, more bool) error {
+func (s *streams) printOne(ctx context.Context, st winchester.Store, one *winchester.StoredStream, more bool) error {
 	if more {
 		fmt.Fprintln(s.out)
 	}
@@ -289,6 +390,12 @@ func (s *streams) printOne(one *winchester.StoredStream, more bool) error {
 	if !one.Due.IsZero() {
 		stream("Due", showTime(one.Due))
 	}
+	for _, a := range one.Attempts {
+		if a.LeftOut > 0 {
+			t.row("Attempts", "", fmt.Sprintf("(%d are not kept)", a.LeftOut))
+		}
+		t.row("Attempts", showTime(a.Ended), a.String())
+	}
 	if one.LastError != "" {
 		stream("Last Error", one.LastError)
 		stream("Last Error At", showTime(one.LastErrorAt))
@@ -300,15 +407,21 @@ func (s *streams) printOne(one *winchester.StoredStream, more bool) error {
 		return err
 	}
 	fmt.Fprintln(s.out, "Events:")
-	for i, e := range one.Events {
-		if i > 0 {
-			fmt.Fprintln(s.out)
+	first := true
+	n, last, err := eachEvent(ctx, st, s.eventsOf(one.ID), func(found []winchester.StoredEvent) error {
+		for i := range found {
+			if !first {
+				fmt.Fprintln(s.out)
+			}
+			first = false
+			if err := s.printEvent(&found[i].Event); err != nil {
+				return err
+			}
 		}
-		if err := s.printEvent(&e); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
+	s.printMore(n, s.limit, last)
+	return err
 }
 
 // streamJSON is a stream for programs. Its names are the original's.
@@ -326,23 +439,16 @@ type streamJSON struct {
 	Due                  *time.Time     `json:"due,omitempty"`
 	LastError            string         `json:"last_error,omitempty"`
 	LastErrorAt          *time.Time     `json:"last_error_at,omitempty"`
-	Events               *[]eventJSON   `json:"events,omitempty"`
-	Mark                 string         `json:"mark,omitempty"`
+
+	Attempts []winchester.Attempt `json:"attempts,omitempty"`
+	Mark     string               `json:"mark,omitempty"`
 }
 
-func newStreamJSON(s *winchester.StoredStream, events bool) streamJSON {
-	out := streamJSON{
+func newStreamJSON(s *winchester.StoredStream) streamJSON {
+	return streamJSON{
 		ID: s.ID, Name: s.Name, State: s.State.String(), FirstEvent: s.FirstEvent, LastEvent: s.LastEvent,
 		FireTimestamp: timeOrNil(s.FireTimestamp), ExpireTimestamp: timeOrNil(s.ExpireTimestamp),
 		DistinguishingTraits: plainTraits(s.DistinguishingTraits), Attempt: s.Attempt, Owner: s.Owner, Due: timeOrNil(s.Due),
-		LastError: s.LastError, LastErrorAt: timeOrNil(s.LastErrorAt), Mark: s.Mark,
+		LastError: s.LastError, LastErrorAt: timeOrNil(s.LastErrorAt), Attempts: s.Attempts, Mark: s.Mark,
 	}
-	if events {
-		list := make([]eventJSON, len(s.Events))
-		for i := range s.Events {
-			list[i] = newEventJSON(&s.Events[i], "")
-		}
-		out.Events = &list
-	}
-	return out
 }

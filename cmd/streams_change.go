@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed71495667/winchester"
 )
@@ -42,7 +43,7 @@ func (s *streams) reset(ctx context.Context, args []string) error {
 		}
 		out := []resetJSON{}
 		for _, before := range chosen {
-			after, err := winchester.ResetStream(ctx, st, before)
+			after, err := winchester.ResetStream(ctx, st, before, time.Now())
 			switch {
 			case err != nil:
 				faults = append(faults, fmt.Errorf("stream %d: %w", before.ID, err))

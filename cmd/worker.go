@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -19,11 +18,12 @@ func newWorker(o *options) *cobra.Command {
 number of workers share one database.
 
 The first SIGTERM or SIGINT lets it finish the pipelines that are running; a second one
-does not: their streams are tried again by another worker. Under systemd it reports
+does not: their streams are tried again by another worker. A handler that does not hear
+of that has five seconds, or until a third signal. Under systemd it reports
 READY, STOPPING and WATCHDOG; dist/winchester-worker@.service is a unit for it.`,
 		Example: `  winchester worker
   winchester worker --config /etc/winchester/winchester.yaml --name worker1 --listen :8080`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if detach {
 				return usagef("--daemon: a worker stays in the foreground; let systemd run it (dist/winchester-worker@.service), or another supervisor")
@@ -63,5 +63,5 @@ func (o *options) work(ctx context.Context, name, listen string) error {
 		<-drain.Done()
 		return engine.Stop(abort)
 	}
-	return errors.Join(s.serve(ctx), engine.Close())
+	return closed(engine, s.serve(ctx))
 }

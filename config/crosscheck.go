@@ -14,13 +14,29 @@ import (
 	"github.com/seed71495667/winchester/internal/yamlx"
 )
 
-// crossCheck warns of what files that are each in order say in vain in the light
-// of each other. What it cannot prove it does not say: a host may add events of
-// its own, and so may its handlers.
-func (l *loader) crossCheck(triggers []*trigger, pipelines []*pipeline) {
-	l.checkUnused(triggers, pipelines)
-	l.checkTrim()
-	c := crossChecker{kinds: l.kinds(pipelines), definitions: l.definitions != nil, open: ownHandlers(pipelines), budget: maxCost}
+// crossChecker warns of what triggers that are in order say in vain in the light
+// of the other files. What it cannot prove it does not say: a host may add events
+// of its own, and so may its handlers.
+type crossChecker struct {
+	kinds       []kind
+	definitions bool // it is known what comes of notifications
+	open        bool // handlers of the host's may make more
+	overlaps    func(a, b glob.Set) bool
+	budget      int // what may still be spent on finding out
+	*trigger
+}
+
+// crossChecker also has to know whether the pipelines are all there are.
+func (l *loader) crossChecker(pipelines []*pipeline, known bool) *crossChecker {
+	return &crossChecker{
+		kinds: l.kinds(pipelines), definitions: l.definitions != nil, open: !known || ownHandlers(pipelines),
+		overlaps: glob.Set.Overlaps, budget: maxCost,
+	}
+}
+
+// check checks what is in order of each trigger, and says nothing of what may only
+// seem wrong because of something that is.
+func (c *crossChecker) check(triggers []*trigger) {
 	if len(triggers) > maxCrossChecked || len(c.kinds) > maxCrossChecked {
 		return // nobody wrote that by hand
 	}
@@ -29,9 +45,19 @@ func (l *loader) crossCheck(triggers []*trigger, pipelines []*pipeline) {
 			return
 		}
 		c.trigger = t
-		c.checkExpiration()
-		c.checkCriteria()
-		c.checkDistinguishers()
+		if t.sound("expiration", "fire_delay") {
+			c.checkExpiration()
+		}
+		if !t.sound("match_criteria") {
+			continue
+		}
+		c.checkMatchCriteria()
+		if t.sound("fire_criteria") {
+			c.checkFireCriteria()
+		}
+		if t.sound("distinguished_by") {
+			c.checkDistinguishers()
+		}
 	}
 }
 
@@ -102,9 +128,10 @@ func (l *loader) kinds(pipelines []*pipeline) []kind {
 	return out
 }
 
-// checkUnused finds the pipelines that no trigger names.
+// checkUnused finds the pipelines that no trigger names. Where something is wrong
+// with the triggers, one of them may mean it.
 func (l *loader) checkUnused(triggers []*trigger, pipelines []*pipeline) {
-	if l.cfg.TriggerFile == "" { // the host adds triggers of its own
+	if l.triggers == nil || l.triggers.dec.Count() > 0 { // or the host adds triggers of its own
 		return
 	}
 	used := map[string]bool{}
@@ -118,15 +145,6 @@ func (l *loader) checkUnused(triggers []*trigger, pipelines []*pipeline) {
 	}
 }
 
-// crossChecker checks triggers against the events that are known to come.
-type crossChecker struct {
-	kinds       []kind
-	definitions bool // it is known what comes of notifications
-	open        bool // handlers of the host's may make more
-	budget      int  // what may still be spent on finding out
-	*trigger
-}
-
 // warn warns of a field, or of the trigger where there is no such field.
 func (c *crossChecker) warn(field, format string, args ...any) {
 	at, ok := c.fields[field]
@@ -136,12 +154,15 @@ func (c *crossChecker) warn(field, format string, args ...any) {
 	c.source.warn(at, fmt.Sprintf(format, args...))
 }
 
-func (c *crossChecker) checkCriteria() {
+func (c *crossChecker) checkMatchCriteria() {
 	for i, m := range c.def.MatchCriteria {
 		field := fmt.Sprintf("match_criteria[%d]", i)
 		c.checkTypes(field, m)
 		c.checkConditions(field, m)
 	}
+}
+
+func (c *crossChecker) checkFireCriteria() {
 	for i, f := range c.def.FireCriteria {
 		field := fmt.Sprintf("fire_criteria[%d]", i)
 		if f.Number == winchester.NumberZero { // it asks for nothing
@@ -193,8 +214,13 @@ func (c *crossChecker) comes(types glob.Set) bool {
 // overlap tells whether there may be an event type in both, and takes that for
 // granted when there is nothing left to spend.
 func (c *crossChecker) overlap(a, b glob.Set) bool {
-	c.budget -= length(a) * length(b)
-	return c.budget < 0 || a.Overlaps(b)
+	return !c.spend(length(a)*length(b)) || c.overlaps(a, b)
+}
+
+// spend tells whether there is something left after so many steps more.
+func (c *crossChecker) spend(steps int) bool {
+	c.budget -= steps
+	return c.budget >= 0
 }
 
 func length(s glob.Set) (n int) {
@@ -208,7 +234,7 @@ func length(s glob.Set) (n int) {
 
 // didYouMean is a hint, where there is something left to spend on it.
 func (c *crossChecker) didYouMean(name string, candidates []string) string {
-	if c.budget -= 1000 * len(candidates); c.budget < 0 {
+	if !c.spend(1000 * len(candidates)) {
 		return ""
 	}
 	return c.source.didYouMean(name, candidates)
@@ -232,6 +258,9 @@ func (c *crossChecker) checkReachable(field string, f winchester.Criterion) {
 	var contradiction, why string
 	reached := false
 	for i, m := range c.def.MatchCriteria {
+		if !c.spend(20 * (1 + len(m.EventTypes) + len(m.Traits) + len(f.Traits))) {
+			return
+		}
 		patterns = append(patterns, m.EventTypes...)
 		if !c.overlap(glob.NewSet(m.EventTypes), types) {
 			continue

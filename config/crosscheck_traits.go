@@ -23,7 +23,7 @@ func (c *crossChecker) traits(m winchester.Criterion) traitTypes {
 	types := glob.NewSet(m.EventTypes)
 	var out traitTypes
 	for _, k := range c.kinds {
-		if c.budget -= 10 * len(k.traits); !c.overlap(k.types, types) {
+		if c.spend(20 + 10*len(k.traits)); !c.overlap(k.types, types) {
 			continue
 		}
 		if out == nil {
@@ -156,7 +156,17 @@ func (c *crossChecker) checkTimes(at, text string, traits traitTypes) {
 
 // checkDistinguishers finds distinguishing traits that events do not have.
 func (c *crossChecker) checkDistinguishers() {
+	if len(c.def.DistinguishedBy) == 0 {
+		return
+	}
+	traits := make([]traitTypes, len(c.def.MatchCriteria))
+	for j, m := range c.def.MatchCriteria {
+		traits[j] = c.traits(m)
+	}
 	for i, d := range c.def.DistinguishedBy {
+		if !c.spend(20 * len(traits)) {
+			return
+		}
 		field := fmt.Sprintf("distinguished_by[%d]", i)
 		var missing []int
 		hint := ""
@@ -166,14 +176,14 @@ func (c *crossChecker) checkDistinguishers() {
 				continue
 			}
 			known++
-			if h, lacks := c.lacks(c.traits(m), d.Trait); lacks {
+			if h, lacks := c.lacks(traits[j], d.Trait); lacks {
 				missing = append(missing, j)
 				hint = h
 			}
 		}
 		switch {
 		case len(missing) == 0:
-			c.checkDistinguishingTime(field, d)
+			c.checkDistinguishingTime(field, d, traits)
 		case len(missing) == known:
 			c.warn(field, "no event definition gives the events of this trigger a trait %q%s: none of them matches", short(d.Trait), hint)
 		default:
@@ -186,16 +196,16 @@ func (c *crossChecker) checkDistinguishers() {
 }
 
 // checkDistinguishingTime finds a time expression on a trait that is no time.
-func (c *crossChecker) checkDistinguishingTime(field string, d winchester.Distinguisher) {
+func (c *crossChecker) checkDistinguishingTime(field string, d winchester.Distinguisher, traits []traitTypes) {
 	if d.Expression == "" {
 		return
 	}
-	for _, m := range c.def.MatchCriteria {
+	for j, m := range c.def.MatchCriteria {
 		from := d.Trait
 		if mapped, ok := m.MapDistinguishedBy[from]; ok {
 			from = mapped
 		}
-		types := c.traits(m)[from]
+		types := traits[j][from]
 		if len(types) > 0 && !slices.Contains(types, distiller.Datetime) {
 			c.warn(field, "none of the events matches: a time expression needs a time, and the event definitions make %s of the type %s", from, types[0])
 			return

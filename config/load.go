@@ -42,6 +42,8 @@ type loader struct {
 	cfg     *Config
 	main    *source
 	sources []*source
+	// triggers is the file of trigger definitions, nil for none.
+	triggers *source
 	// values has the settings that are there, by key, for faults.
 	values map[string]yamlx.Value
 	// given has required settings that the host has taken care of.
@@ -66,9 +68,31 @@ type loader struct {
 // all files. A winchester.yaml that cannot be read gives the error of the
 // operating system.
 func Load(path string, opts Options) (*Config, error) {
+	r, err := Check(path, opts)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(r.Faults) > 0:
+		return nil, r.Faults
+	}
+	return r.Config, nil
+}
+
+// Report is everything that Check has to say of a configuration.
+type Report struct {
+	Config   *Config // nil if there are faults
+	Faults   Faults
+	Warnings []Warning
+}
+
+// Check is Load for whoever wants the warnings as well where something is wrong.
+// What is wrong with one thing keeps others from being looked at only where they
+// cannot be understood without it. The error is that of the operating system, if
+// winchester.yaml cannot be read.
+func Check(path string, opts Options) (Report, error) {
 	l, err := newLoader(path, opts)
 	if err != nil {
-		return nil, err
+		return Report{}, err
 	}
 	l.readDistiller()
 	l.checkConsumers()
@@ -76,16 +100,18 @@ func Load(path string, opts Options) (*Config, error) {
 	pipelines, known := l.readPipelines()
 	if known {
 		l.checkPipelineNames(triggers, pipelines)
+		l.checkUnused(triggers, pipelines)
 	}
-	if l.faultless() {
-		l.crossCheck(triggers, pipelines)
+	l.checkTrim()
+	l.crossChecker(pipelines, known).check(triggers)
+	faults := l.finish()
+	r := Report{Faults: faults, Warnings: l.cfg.Warnings}
+	if len(faults) == 0 {
+		l.cfg.Triggers = definitions(triggers)
+		l.cfg.Pipelines = pipelineDefinitions(pipelines)
+		r.Config = l.cfg
 	}
-	if err := l.finish(); err != nil {
-		return nil, err
-	}
-	l.cfg.Triggers = definitions(triggers)
-	l.cfg.Pipelines = pipelineDefinitions(pipelines)
-	return l.cfg, nil
+	return r, nil
 }
 
 // LoadSettings reads winchester.yaml alone, and none of the files that it names:
@@ -98,13 +124,12 @@ func LoadSettings(path string, opts Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.cfg, l.finish()
+	return l.settled()
 }
 
 // Default is LoadSettings for an empty file: opts say which database.
 func Default(opts Options) (*Config, error) {
-	l := newLoaderOf("", nil, opts)
-	return l.cfg, l.finish()
+	return newLoaderOf("", nil, opts).settled()
 }
 
 // newLoader reads winchester.yaml.
@@ -136,17 +161,16 @@ func newLoaderOf(path string, data []byte, opts Options) *loader {
 	return l
 }
 
-func (l *loader) faultless() bool {
-	for _, s := range l.sources {
-		if s.dec.Count() > 0 {
-			return false
-		}
+// settled is the Config, or what is wrong.
+func (l *loader) settled() (*Config, error) {
+	if faults := l.finish(); len(faults) > 0 {
+		return nil, faults
 	}
-	return len(l.extra) == 0
+	return l.cfg, nil
 }
 
-// finish returns everything that is wrong, as Faults, or completes the Config.
-func (l *loader) finish() error {
+// finish returns everything that is wrong, or completes the Config.
+func (l *loader) finish() Faults {
 	var faults Faults
 	for _, s := range l.sources {
 		faults = append(faults, s.faults()...)
@@ -232,7 +256,8 @@ func (l *loader) readTriggers() []*trigger {
 		return nil
 	}
 	l.cfg.TriggerFile = path
-	return readTriggers(l.parse(path, data))
+	l.triggers = l.parse(path, data)
+	return readTriggers(l.triggers)
 }
 
 // readPipelines also tells whether it is known which pipelines there are.

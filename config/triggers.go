@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -129,6 +130,7 @@ func (t *trigger) validate() {
 			continue
 		}
 		at, known := t.fields[f.Field]
+		defer func() { t.faulty[topOf(f.Field)] = true }() // the others are reported all the same
 		switch {
 		case !known && strings.HasPrefix(f.Message, "is missing"):
 			t.at.Faultf("%s is missing", f.Field)
@@ -138,6 +140,19 @@ func (t *trigger) validate() {
 			reportFault(at, f)
 		}
 	}
+}
+
+// sound tells that nothing is wrong within any of the fields.
+func (t *trigger) sound(fields ...string) bool {
+	return !slices.ContainsFunc(fields, func(field string) bool { return t.faulty[field] })
+}
+
+// topOf is the field of a trigger that a field is within.
+func topOf(field string) string {
+	if i := strings.IndexAny(field, ".["); i >= 0 {
+		return field[:i]
+	}
+	return field
 }
 
 // reportFault reports a fault of a value; one of a time expression in the

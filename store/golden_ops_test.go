@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/store"
@@ -170,7 +171,7 @@ func (r *goldenRun) run(t *testing.T, op goldenOp) (any, error) {
 		err := r.s.Transact(ctx, func(tx winchester.Tx) error { return tx.ChangeStreams(ctx, []winchester.StreamChange{change}) })
 		return r.labelled(a.As, change.Stream), err
 	case "reset_stream":
-		s, err := winchester.ResetStream(ctx, r.s, r.labels[a.Object])
+		s, err := winchester.ResetStream(ctx, r.s, r.labels[a.Object], time.Now())
 		return r.labelled(a.As, s), err
 	case "purge_stream":
 		return nil, r.s.PurgeStream(ctx, r.labels[a.Object].ID)
@@ -302,7 +303,7 @@ func (r *goldenRun) rest(ctx context.Context, t *testing.T, a goldenArgs) (any, 
 	case http.MethodPut:
 		s, err := r.s.StreamByID(ctx, id)
 		if err == nil {
-			_, err = winchester.ResetStream(ctx, r.s, s)
+			_, err = winchester.ResetStream(ctx, r.s, s, time.Now())
 		}
 		return nil, err
 	case http.MethodDelete:

@@ -34,7 +34,7 @@ func OpenMigrator(ctx context.Context, url string, o Options) (*Migrator, error)
 // OpenMigratorWith is OpenMigrator for a database that the host may have a driver
 // of its own for: see OpenWith.
 func OpenMigratorWith(ctx context.Context, open Opener, url string, o Options) (*Migrator, error) {
-	s, _, err := openURLWith(ctx, open, url, o)
+	s, _, err := openURLWith(ctx, open, url, o, true)
 	if err != nil {
 		return nil, err
 	}

@@ -370,22 +370,39 @@ func (postgresDialect) updateStates(ctx context.Context, conn gorm.ConnPool, t t
 	if err != nil {
 		return err
 	}
+	values := []any{
+		c.ids, c.states, c.serials, c.openKeys, c.first, c.last, c.fire, c.expire, c.fireDue, c.expireDue,
+		c.owners, c.attempts, c.committed, c.errors, c.failed, c.progress,
+	}
+	// The statement has the history if one has been written to.
+	set, array, column := "", "", ""
+	if haveAttempts(len(streams), func(i int) *winchester.Stream { return streams[i] }) {
+		set, array, column = ", attempts = c.attempts", ", $17::text[]", ", attempts"
+		values = append(values, historiesOf(streams))
+	}
 	_, err = execOf(ctx, conn, "UPDATE "+t.streams+` AS s SET state = c.state, state_serial_no = c.serial, open_key = c.open_key,
 	first_event = c.first_event, last_event = c.last_event, fire_timestamp = c.fire_timestamp, expire_timestamp = c.expire_timestamp,
 	fire_due = c.fire_due, expire_due = c.expire_due, owner = c.owner, attempt = c.attempt, committed = c.committed,
-	last_error = c.last_error, last_error_at = c.last_error_at, progress = c.progress
+	last_error = c.last_error, last_error_at = c.last_error_at, progress = c.progress`+set+`
 	FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
-	$9::timestamptz[], $10::timestamptz[], $11::text[], $12::int[], $13::text[], $14::text[], $15::timestamptz[], $16::text[])
+	$9::timestamptz[], $10::timestamptz[], $11::text[], $12::int[], $13::text[], $14::text[], $15::timestamptz[], $16::text[]`+array+`)
 	AS c (id, state, serial, open_key, first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due,
-	owner, attempt, committed, last_error, last_error_at, progress)
-	WHERE s.id = c.id`,
-		c.ids, c.states, c.serials, c.openKeys, c.first, c.last, c.fire, c.expire, c.fireDue, c.expireDue,
-		c.owners, c.attempts, c.committed, c.errors, c.failed, c.progress)
+	owner, attempt, committed, last_error, last_error_at, progress`+column+`)
+	WHERE s.id = c.id`, values...)
 	return err
 }
 
+// historiesOf are the histories of streams, as an array.
+func historiesOf(streams []*winchester.Stream) []string {
+	out := make([]string, len(streams))
+	for i, s := range streams {
+		out[i] = winchester.EncodeAttempts(s.Attempts)
+	}
+	return out
+}
+
 // claim skips the streams that others are busy with, so that workers neither
-// wait for each other nor lose races.
+// wait for each other nor lose races. It notes whose lease was lost.
 func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error) {
 	due, other, state := "fire_due", "expire_due", winchester.StateFiring
 	condition := "fire_due < $1"
@@ -402,11 +419,18 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		out = append(out, one)
 		return err
 	}, "UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN $3 THEN 2 ELSE 1 END, "+
+		"attempts = CASE WHEN state = $3 AND octet_length(attempts) < $6 THEN attempts || json_build_object('number', attempt, 'pass', $7::text, "+
+		"'worker', left(owner, 100), 'ended', "+utcText(due)+", 'outcome', $8::text, 'retry_at', "+utcText("$1::timestamptz")+")::text || E'\\n' ELSE attempts END, "+
 		"state = $3, open_key = NULL, owner = $4, claimed_due = "+due+", "+due+" = $5, "+other+" = NULL, attempt = attempt + 1 "+
 		"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED)) "+
-		"RETURNING "+streamColumns+", claimed_due",
-		c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil)
+		"RETURNING "+wholeStreamColumns+", claimed_due",
+		c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil, maxAttemptsText, string(c.Pass), winchester.AttemptLost)
 	return out, err
+}
+
+// utcText is a time as JSON has it.
+func utcText(time string) string {
+	return "to_char(" + time + " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 }
 
 // expiresLater holds for active streams that have been put off since their

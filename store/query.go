@@ -96,9 +96,9 @@ func (s *Store) findStreams(db *gorm.DB, q winchester.StreamQuery) ([]winchester
 		return nil, err
 	}
 	var found []winchester.StoredStream
-	err = each(page(query, mark, rowOf(q.EventID, "stream_id"), q.Limit).Select(streamColumns), func(row scanner) error {
+	err = each(page(query, mark, rowOf(q.EventID, "stream_id"), q.Limit).Select(wholeStreamColumns), func(row scanner) error {
 		var one winchester.StoredStream
-		err := scanStream(row, &one.Stream)
+		err := scanWhole(row, &one.Stream)
 		one.Mark = mark.At(one.ID)
 		found = append(found, one)
 		return err

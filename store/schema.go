@@ -31,10 +31,22 @@ func newTables(o Options) tables {
 // eventColumns are what scanEvent reads.
 const eventColumns = "id, message_id, event_type, timestamp, traits"
 
-// streamColumns are what scanStream reads.
+// streamColumns are what scanStream reads: all but the history, which a stream
+// that takes events has none of.
 const streamColumns = "id, name, stream_key, open_key IS NOT NULL AS is_open, distinguishing_traits, state, state_serial_no, " +
 	"first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, " +
 	"owner, attempt, committed, last_error, last_error_at, progress, filing_no"
+
+// wholeStreamColumns are what scanWhole reads.
+const wholeStreamColumns = streamColumns + ", attempts"
+
+// scanWhole reads the wholeStreamColumns, and what may follow them into more.
+func scanWhole(row scanner, s *winchester.Stream, more ...any) error {
+	var attempts string
+	err := scanStream(row, s, append([]any{&attempts}, more...)...)
+	s.Attempts = winchester.DecodeAttempts(attempts)
+	return err
+}
 
 // scanner is a row: *sql.Row or *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
@@ -82,7 +94,7 @@ func (e *unreadableError) Unwrap() error { return e.err }
 // understood it must be told all the same: it is this worker's now.
 func scanClaimed(row scanner) (c claimed, err error) {
 	var was timeColumn
-	err = scanStream(row, &c.stream, &was)
+	err = scanWhole(row, &c.stream, &was)
 	c.due = was.Time
 	if fault := (*unreadableError)(nil); errors.As(err, &fault) {
 		c.stream.Unreadable, err = fault, nil
@@ -119,6 +131,21 @@ func encodeProgress(p winchester.Progress) (string, error) {
 	b, err := p.MarshalText()
 	return string(b), err
 }
+
+// haveAttempts tells whether any of n streams has a history. Most have none, and
+// never had: it need not be written then.
+func haveAttempts(n int, stream func(i int) *winchester.Stream) bool {
+	for i := range n {
+		if len(stream(i).Attempts) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// maxAttemptsText is up to which length of a history, in bytes, a claim adds that
+// a lease was lost. It has room for dozens of those behind what the engine leaves.
+const maxAttemptsText = 12_000
 
 // openKey is the value of that column: nil once the stream is closed.
 func openKey(s *winchester.Stream) any {

@@ -224,20 +224,26 @@ func (d sqliteDialect) updateStates(ctx context.Context, conn gorm.ConnPool, t t
 			return err
 		}
 	}
+	attempts, history := "", haveAttempts(len(changes), func(i int) *winchester.Stream { return &changes[i].Stream })
+	if history {
+		attempts = ", attempts = ?"
+	}
 	return eachRow(ctx, conn, "UPDATE "+t.streams+` SET state = ?, state_serial_no = ?, open_key = ?,
 	first_event = ?, last_event = ?, fire_timestamp = ?, expire_timestamp = ?, fire_due = ?, expire_due = ?,
-	owner = ?, attempt = ?, committed = ?, last_error = ?, last_error_at = ?, progress = ? WHERE id = ? AND state_serial_no = ?`,
+	owner = ?, attempt = ?, committed = ?, last_error = ?, last_error_at = ?, progress = ?`+attempts+` WHERE id = ? AND state_serial_no = ?`,
 		len(changes),
 		func(i int) []any {
 			s := &changes[i].Stream
 			fireDue, expireDue := s.Schedule()
-			return []any{
+			values := append(make([]any, 0, 18),
 				int64(s.State), s.StateSerialNo, openKey(s),
 				d.timeValue(s.FirstEvent), d.timeValue(s.LastEvent), d.timeValue(s.FireTimestamp), d.timeValue(s.ExpireTimestamp),
 				d.timeValue(fireDue), d.timeValue(expireDue),
-				s.Owner, s.Attempt, s.Committed, s.LastError, d.timeValue(s.LastErrorAt), progress[i],
-				s.ID, changes[i].SerialBefore,
+				s.Owner, s.Attempt, s.Committed, s.LastError, d.timeValue(s.LastErrorAt), progress[i])
+			if history {
+				values = append(values, winchester.EncodeAttempts(s.Attempts))
 			}
+			return append(values, s.ID, changes[i].SerialBefore)
 		},
 		func(i int, r sql.Result) error { return stillThere(&changes[i], r) })
 }
@@ -279,7 +285,7 @@ func (d sqliteDialect) streamEvents(db *gorm.DB, t tables, streams []int64, f fu
 }
 
 // claim is one statement, which waits for the write lock only if there is
-// something to claim.
+// something to claim. It notes whose lease was lost.
 func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, c winchester.Claim) ([]claimed, error) {
 	due, other, state := "fire_due", "expire_due", winchester.StateFiring
 	now := d.timeValue(c.Now)
@@ -292,12 +298,17 @@ func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, 
 	if err := scanOne(read.Raw("SELECT EXISTS (SELECT 1 FROM "+t.streams+" WHERE "+condition+")", at...), &ready); err != nil || !ready {
 		return nil, err
 	}
-	values := append([]any{int64(state), int64(state), c.Owner, d.timeValue(c.LeaseUntil)}, at...)
+	values := append([]any{
+		int64(state), int64(state), maxAttemptsText, string(c.Pass), winchester.AttemptLost, now,
+		int64(state), c.Owner, d.timeValue(c.LeaseUntil),
+	}, at...)
 	var out []claimed
 	err := each(write.Raw("UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN ? THEN 2 ELSE 1 END, "+
+		"attempts = CASE WHEN state = ? AND length(attempts) < ? THEN attempts || json_object('number', attempt, 'pass', ?, "+
+		"'worker', substr(owner, 1, 100), 'ended', "+due+", 'outcome', ?, 'retry_at', ?) || char(10) ELSE attempts END, "+
 		"state = ?, open_key = NULL, owner = ?, claimed_due = "+due+", "+due+" = ?, "+other+" = NULL, attempt = attempt + 1 "+
 		"WHERE id IN (SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT ?) "+
-		"RETURNING "+streamColumns+", claimed_due",
+		"RETURNING "+wholeStreamColumns+", claimed_due",
 		append(values, c.Limit)...),
 		func(row scanner) error {
 			one, err := scanClaimed(row)

@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -39,8 +42,8 @@ var _ winchester.Store = (*Store)(nil)
 // is one connection: see New for what that means.
 //
 // Open returns ErrUnsupportedDatabase for other databases, ErrNotMigrated if
-// the schema is not up to date and Options.Migrate is not set, and all faults
-// of the options together. No error has a password in it.
+// the schema is not up to date, or SQLite's file is not there (fs.ErrNotExist as
+// well), and Options.Migrate is not set, and all faults of the options together. No error has a password in it.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	return OpenWith(ctx, nil, url, o)
 }
@@ -69,7 +72,7 @@ type Opener func(ctx context.Context, url string) (*gorm.DB, error)
 // What open returns is closed with the store. It returns what Open returns. open
 // may be nil.
 func OpenWith(ctx context.Context, open Opener, url string, o Options) (*Store, error) {
-	s, o, err := openURLWith(ctx, open, url, o)
+	s, o, err := openURLWith(ctx, open, url, o, o.Migrate)
 	if err != nil {
 		return nil, err
 	}
@@ -79,16 +82,16 @@ func OpenWith(ctx context.Context, open Opener, url string, o Options) (*Store, 
 	return s, nil
 }
 
-func openURLWith(ctx context.Context, open Opener, url string, o Options) (*Store, Options, error) {
+func openURLWith(ctx context.Context, open Opener, url string, o Options, create bool) (*Store, Options, error) {
 	if open == nil {
-		return openURL(ctx, url, o)
+		return openURL(ctx, url, o, create)
 	}
 	db, err := open(ctx, url)
 	switch {
 	case err != nil:
 		return nil, o, err
 	case db == nil:
-		return openURL(ctx, url, o)
+		return openURL(ctx, url, o, create)
 	}
 	pool, err := db.DB()
 	if err != nil {
@@ -102,8 +105,9 @@ func openURLWith(ctx context.Context, open Opener, url string, o Options) (*Stor
 	return s, o, nil
 }
 
-// openURL opens the database and looks at nothing in it.
-func openURL(ctx context.Context, url string, o Options) (*Store, Options, error) {
+// openURL opens the database and looks at nothing in it. Unless it may be created, it
+// has to be there: a misspelt path must not leave an empty file behind.
+func openURL(ctx context.Context, url string, o Options, create bool) (*Store, Options, error) {
 	l, err := parseURL(url, &o)
 	if err != nil {
 		return nil, o, err
@@ -114,6 +118,9 @@ func openURL(ctx context.Context, url string, o Options) (*Store, Options, error
 	s := &Store{d: dialects[l.kind], t: newTables(o), log: newLogger(o)}
 	if err := s.d.checkOptions(o); err != nil {
 		return nil, o, err
+	}
+	if _, err := os.Stat(l.file); !create && l.file != "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, o, fmt.Errorf("store: %w: %w; Options.Migrate makes it", ErrNotMigrated, err)
 	}
 	s.write, s.read, s.close, err = s.d.open(ctx, l, o)
 	if err != nil {

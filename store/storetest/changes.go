@@ -133,12 +133,12 @@ var changeTests = []test{
 		t.ok(t.change(to(t.claim(winchester.PassExpire, 2*time.Minute, 1)[0], winchester.StateExpireError)))
 		for id, want := range map[int64]winchester.State{a.ID: winchester.StateRetryFire, b.ID: winchester.StateRetryExpire, c.ID: winchester.StateActive} {
 			before := t.get(id)
-			after, err := winchester.ResetStream(t.ctx, t.s, before)
+			after, err := winchester.ResetStream(t.ctx, t.s, before, at(time.Hour))
 			t.ok(err)
 			equal(t, "state", after.State, want)
 			equal(t, "stream as stored", text(t.get(id)), text(after))
 			if want != winchester.StateActive {
-				_, err = winchester.ResetStream(t.ctx, t.s, before)
+				_, err = winchester.ResetStream(t.ctx, t.s, before, at(time.Hour))
 				t.is(err, winchester.ErrLocked)
 			}
 		}

@@ -27,6 +27,9 @@ var leaseTests = []test{
 			want := dead
 			want.StateSerialNo += 2 // by way of a retry
 			want.Owner, want.Due, want.Attempt = "other", now.Add(time.Minute), 2
+			want.Attempts = []winchester.Attempt{{
+				Number: 1, Pass: pass, Worker: "w", Ended: dead.Due, Outcome: winchester.AttemptLost, RetryAt: now,
+			}}
 			equal(t, "stream", text(got[0]), text(want))
 			err = t.transact(func(tx winchester.Tx) error {
 				_, err := tx.InsertEvents(t.ctx, []winchester.Event{event("by the dead "+string(pass), 0, nil)})

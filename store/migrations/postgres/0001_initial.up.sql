@@ -20,7 +20,8 @@ CREATE INDEX {{prefix}}events_timestamp ON {{tables}}events (timestamp);
 -- expiry of an active stream has moved further away leaves expire_due as it was:
 -- then nothing has changed that is in an index, and the row is written in its
 -- own page alone, for which there must be room. Who looks at it too early puts
--- it off.
+-- it off. attempts is a JSON object for each attempt that is worth telling of, a
+-- line each, so that a claim can add one.
 -- Every row is written several times in its life, so it is vacuumed more often
 -- than most tables are.
 CREATE TABLE {{tables}}streams (
@@ -44,7 +45,8 @@ CREATE TABLE {{tables}}streams (
     last_error            text        NOT NULL DEFAULT '',
     last_error_at         timestamptz,
     progress              text        NOT NULL DEFAULT '',
-    filing_no             bigint      NOT NULL DEFAULT 0
+    filing_no             bigint      NOT NULL DEFAULT 0,
+    attempts              text        NOT NULL DEFAULT ''
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- A write that changes what is indexed goes into every index that has the row:

@@ -15,7 +15,9 @@ CREATE INDEX {{prefix}}events_timestamp ON {{prefix}}events (timestamp);
 -- Streams: what triggers file events into. open_key is the stream_key while the
 -- stream takes events and NULL afterwards, so that the unique index allows one
 -- open stream a key. fire_due and expire_due say when a worker shall claim it,
--- NULL for never; claimed_due keeps what the last claim was due for.
+-- NULL for never; claimed_due keeps what the last claim was due for. attempts is
+-- a JSON object for each attempt that is worth telling of, a line each, so that a
+-- claim can add one.
 CREATE TABLE {{prefix}}streams (
     id                    INTEGER PRIMARY KEY AUTOINCREMENT,
     name                  TEXT    NOT NULL,
@@ -37,7 +39,8 @@ CREATE TABLE {{prefix}}streams (
     last_error            TEXT    NOT NULL DEFAULT '',
     last_error_at         TEXT,
     progress              TEXT    NOT NULL DEFAULT '',
-    filing_no             INTEGER NOT NULL DEFAULT 0
+    filing_no             INTEGER NOT NULL DEFAULT 0,
+    attempts              TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 
 CREATE UNIQUE INDEX {{prefix}}streams_open_key ON {{prefix}}streams (open_key);
