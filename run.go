@@ -58,7 +58,7 @@ func (m *PipelineManager) execute(r *run) {
 	}
 	env := &Env{
 		StreamID: r.stream.ID, StreamName: r.stream.Name, Pipeline: name, Pass: r.pass, Attempt: r.stream.Attempt,
-		Snoozes: r.stream.snoozes(), Clock: m.triggers.clock,
+		Snoozes: r.stream.snoozes(), Clock: m.machine,
 		IdempotencyKey:       r.stream.Key + "-" + strconv.FormatInt(r.stream.ID, 10),
 		DistinguishingTraits: r.stream.DistinguishingTraits, Events: r.events, Now: r.now, Values: map[string]any{},
 		Logger: m.log.With("trigger", r.stream.Name, "stream_id", r.stream.ID, "pipeline", name),

@@ -163,13 +163,13 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 		}
 	}
 	var given time.Time // when the first stream was due that is given back for anyone to take
-	now := m.triggers.now()
+	now := m.triggers.machineNow()
 	for _, c := range changes {
 		if !c.Stream.Due.After(now) {
 			given = earlier(given, c.Stream.Due)
 		}
 	}
-	b := newBatch(m.triggers, produced)
+	b := batchOf(m.triggers, nil, produced)
 	err := transact(ctx, m.store, func(tx Tx) error {
 		// The change of state comes first: its serial number keeps a worker out
 		// whose lease was lost, before it can do anything else.
@@ -231,7 +231,7 @@ func (m *PipelineManager) change(r *run) (StreamChange, error) {
 		c.Stream, c.Purge = s, !m.cfg.KeepCompleted
 		return c, err
 	}
-	now := m.triggers.now()
+	now := m.triggers.machineNow()
 	s.LastError, s.LastErrorAt = errorText(r.err.Error()), now
 	s.Committed = r.commits
 	f := newFailure(r.err)

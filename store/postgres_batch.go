@@ -366,6 +366,15 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		due, other, state = other, due, winchester.StateExpiring
 		condition = "expire_due < $1 AND (fire_due IS NULL OR fire_due >= $1) AND NOT " + expiresLater // what can fire does
 	}
+	values := []any{c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil}
+	if !c.HeldNow.IsZero() {
+		active := "fire_due < $1 AND (expire_timestamp IS NULL OR fire_due <= expire_timestamp)"
+		if c.Pass == winchester.PassExpire {
+			active = "expire_timestamp < $1 AND (fire_due IS NULL OR expire_timestamp < fire_due)"
+		}
+		condition = due + " < $6 AND CASE state WHEN 1 THEN " + active + " ELSE " + due + " < $7 END"
+		values = append(values, laterOf(c.Now, c.HeldNow), c.HeldNow)
+	}
 	out := make([]claimed, 0, c.Limit)
 	err := eachOn(write, func(row scanner) error {
 		one, err := scanClaimed(row)
@@ -375,7 +384,7 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		"state = $3, open_key = NULL, owner = $4, claimed_due = "+due+", "+due+" = $5, "+other+" = NULL, attempt = attempt + 1 "+
 		"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED)) "+
 		"RETURNING "+streamColumns+", claimed_due",
-		c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil)
+		values...)
 	return out, err
 }
 

@@ -258,6 +258,14 @@ func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, 
 		due, other, state = other, due, winchester.StateExpiring
 		condition, at = "expire_due < ? AND (fire_due IS NULL OR fire_due >= ?)", []any{now, now} // what can fire does
 	}
+	if !c.HeldNow.IsZero() {
+		first := "expire_due IS NULL OR fire_due <= expire_due"
+		if c.Pass == winchester.PassExpire {
+			first = "fire_due IS NULL OR expire_due < fire_due"
+		}
+		condition = due + " < ? AND CASE state WHEN 1 THEN " + due + " < ? AND (" + first + ") ELSE " + due + " < ? END"
+		at = []any{d.timeValue(laterOf(c.Now, c.HeldNow)), now, d.timeValue(c.HeldNow)}
+	}
 	var ready bool
 	if err := scanOne(read.Raw("SELECT EXISTS (SELECT 1 FROM "+t.streams+" WHERE "+condition+")", at...), &ready); err != nil || !ready {
 		return nil, err

@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) winchester.Store) {
 		{"Claim", claimTests},
 		{"Lease", leaseTests},
 		{"Announce", announceTests},
+		{"Replay", replayTests},
 		{"FindEvents", findEventsTests},
 		{"FindStreams", findStreamsTests},
 		{"Purge", purgeTests},
