@@ -156,7 +156,8 @@ func (l *lane) join(f *filing, e *entry) error {
 	t, s, now := l.trigger, l.open, e.it.now
 	// In a replay, workers may lag behind the events, which must make no
 	// difference: what was to fire before takes no more of them.
-	opened := s == nil || !s.openAt(now) || f.b.m.replay != nil && s.firesBefore(now)
+	replay := f.b.m.replay != nil
+	opened := s == nil || !s.openAt(now) || replay && s.firesBefore(now)
 	times := streamTimes{e.event.Timestamp, e.event.Timestamp, now}
 	if !opened {
 		if s.FirstEvent.Before(times.first) {
@@ -173,6 +174,10 @@ func (l *lane) join(f *filing, e *entry) error {
 	if expiry.Begin.IsZero() {
 		return fmt.Errorf("%w: it is the beginning of time", errExpiry)
 	}
+	expire := expiry.Begin
+	if replay && expire.Before(now) {
+		expire = now // not before it was filed: what is ready by then fires
+	}
 	if opened {
 		if s != nil {
 			l.touch(s)
@@ -186,7 +191,7 @@ func (l *lane) join(f *filing, e *entry) error {
 		l.counts = append(l.counts, "New stream")
 	}
 	tc := l.touch(s)
-	s.FirstEvent, s.LastEvent, s.ExpireTimestamp = times.first, times.last, expiry.Begin
+	s.FirstEvent, s.LastEvent, s.ExpireTimestamp = times.first, times.last, expire
 	s.Open = s.openAt(now)
 	ready, err := l.progress(f, s, e)
 	if err != nil {

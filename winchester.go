@@ -49,6 +49,7 @@
 //	a stream was changed by someone else          | ErrLocked
 //	transactions met, again and again             | ErrConflict
 //	the database cannot be reached                | ErrUnavailable
+//	others replay events in the database          | ErrReplay (of package config)
 //
 // All are matched with errors.Is. A duplicate event is no error. ErrUnknownTrigger
 // and ErrStopped are not returned by methods that add events: the one is why a

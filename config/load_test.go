@@ -374,7 +374,7 @@ log_file: x.log
 	}
 	want := []string{
 		"winchester.yaml:2:17: logging_config: has no effect: it is a configuration of Python's logging; use log_level and log_file, or hand a logger in",
-		"winchester.yaml:3:21: time_sync_endpoint: has no effect: time comes from the clock of this machine, or from the one that the host hands in, say a winchester.ManualClock for a replay",
+		"winchester.yaml:3:21: time_sync_endpoint: has no effect: there is no time server; to replay old events set clock: replay, and all processes on the database share a clock that follows them (docs/replay.md)",
 		"winchester.yaml:4:24: pipeline_worker_delay: 0 is taken for 1 second: workers are woken when a stream is due, and need not poll for it",
 		"winchester.yaml:5:12: log_level: has no effect: the host has a logger of its own",
 		"winchester.yaml:6:11: log_file: has no effect: the host has a logger of its own",
