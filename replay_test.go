@@ -117,6 +117,9 @@ func TestReplayedLeasesGoByTheMachine(t *testing.T) {
 	id := r.addAt("paid", "slow", 0)
 	r.addAt("placed", "later", time.Second)
 	startAll(t, r.Engine)
+	var once sync.Once
+	letGo := func() { once.Do(func() { close(end) }) }
+	t.Cleanup(letGo) // or the engine would not stop
 	<-begun
 	startAll(t, other)
 	for range 200 { // seconds: more than three leases
@@ -127,7 +130,7 @@ func TestReplayedLeasesGoByTheMachine(t *testing.T) {
 		waitFor(t, func() bool { return r.stream(id).Due.After(r.machine.Now().Add(20 * time.Second)) })
 	}
 	expect(t, "owner", r.stream(id).Owner, "first")
-	close(end)
+	letGo()
 	waitFor(t, func() bool { return r.stream(id).State == winchester.StateCompleted })
 	expect(t, "attempts", r.stream(id).Attempt, 1)
 	expect(t, "lost", r.Stats().Locked+other.Stats().Locked, 0)
