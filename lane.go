@@ -25,10 +25,10 @@ type lane struct {
 	key     string
 	entries []entry
 
-	open     *Stream    // takes the next event; nil if there is none
-	streams  []*touched // those that events joined or that were closed
-	counts   []string   // what to count, by the debugger of the trigger
-	inserted *Stream    // stored already, as it was when filing was done
+	open    *Stream    // takes the next event; nil if there is none
+	streams []*touched // those that events joined or that were closed
+	counts  []string   // what to count, by the debugger of the trigger
+	saved   *Stream    // written already, as it was when filing was done
 }
 
 // entry is an event on its way into the streams of a lane.
@@ -76,43 +76,55 @@ func (b *batch) lanes(events []Event, ids []int64) []*lane {
 	return lanes
 }
 
-// file files every lane as if no stream of its key were open, and has the
-// stream that this makes inserted if that is so. The lanes that it is not so
-// for are filed once more, into what is there. A new stream is written once
-// that way, and all keys are locked in one go.
+// file reads the streams that are open, files every lane, and has its stream
+// written as the open one of the key, which locks all keys in one go. What
+// another transaction has changed in between is read and filed once more.
 func (f *filing) file() error {
 	if len(f.lanes) == 0 {
 		return nil
 	}
-	fresh := make([]*Stream, len(f.lanes))
+	keys := make([]string, len(f.lanes))
 	for i, l := range f.lanes {
-		if err := l.file(f, nil); err != nil {
-			return err
-		}
-		fresh[i] = l.fresh()
-	}
-	if err := f.tx.InsertOpen(f.ctx, fresh); err != nil {
-		return err
-	}
-	var keys []string
-	for i, l := range f.lanes {
-		if fresh[i].ID != 0 {
-			l.inserted = fresh[i]
-		} else {
-			keys = append(keys, l.key)
-		}
-	}
-	if len(keys) == 0 {
-		return nil
+		keys[i] = l.key
 	}
 	open, err := f.tx.OpenStreams(f.ctx, keys)
 	if err != nil {
 		return err
 	}
-	for _, l := range f.lanes {
-		if l.inserted != nil {
-			continue
+	first := make([]*Stream, len(f.lanes))
+	was := make([]int64, len(f.lanes))
+	for i, l := range f.lanes {
+		if err := l.file(f, open[l.key]); err != nil {
+			return err
 		}
+		first[i] = l.first()
+		was[i] = first[i].ID
+	}
+	if err := f.tx.SaveOpen(f.ctx, first); err != nil {
+		return err
+	}
+	var changed []*lane
+	keys = keys[:0]
+	for i, l := range f.lanes {
+		switch s := first[i]; {
+		case s.ID == 0:
+			changed, keys = append(changed, l), append(keys, l.key)
+		case was[i] == 0 || s.ID == was[i]:
+			l.saved = s
+		default:
+			if err := l.file(f, nil); err != nil {
+				return err
+			}
+			l.first().ID, l.first().FilingNo = s.ID, s.FilingNo
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	if open, err = f.tx.OpenStreams(f.ctx, keys); err != nil {
+		return err
+	}
+	for _, l := range changed {
 		s := open[l.key]
 		if s == nil {
 			return fmt.Errorf("%w: the open stream of key %s has gone", ErrConflict, l.key)
@@ -140,14 +152,17 @@ func (l *lane) file(f *filing, open *Stream) error {
 	return nil
 }
 
-// fresh is the stream to insert if none of the key is open: the first one that
-// filing has made. If it has closed already, or if no event fits, it is
-// inserted all the same, to hold the key.
-func (l *lane) fresh() *Stream {
-	if len(l.streams) == 0 {
-		return &Stream{Name: l.trigger.def.Name, DistinguishingTraits: l.traits, Key: l.key, State: StateActive}
+// first is the stream that has the key before any other of the lane: the one that
+// was open, or else the first that filing has made. It has it even if it has
+// closed already. If nothing was filed it holds the key all the same.
+func (l *lane) first() *Stream {
+	switch {
+	case len(l.streams) > 0:
+		return l.streams[0].stream
+	case l.open != nil:
+		return l.open
 	}
-	return l.streams[0].stream
+	return &Stream{Name: l.trigger.def.Name, DistinguishingTraits: l.traits, Key: l.key, State: StateActive}
 }
 
 // join files one event into the open stream of the lane, or a new one. If the
@@ -308,7 +323,7 @@ func (f *filing) save() error {
 	var members []Member
 	for _, l := range f.lanes {
 		for _, tc := range l.streams {
-			if tc.stream != l.inserted || !tc.stream.Open {
+			if tc.stream != l.saved || !tc.stream.Open {
 				streams = append(streams, tc.stream)
 			}
 		}

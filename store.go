@@ -105,23 +105,33 @@ type Tx interface {
 	// where an event with that message id was stored before. The message ids of
 	// one call differ from each other. Traits that are nil are not stored.
 	InsertEvents(ctx context.Context, events []Event) ([]int64, error)
-	// InsertOpen stores new streams, which differ in their keys and come in the
-	// order of these, as open ones; each unless a stream of its key is open.
-	// Those stored get their ID, the others keep 0. Until the transaction ends
-	// no other one opens, changes or claims a stream of any of the keys; those
-	// that try wait, or get ErrConflict. Transactions that store events and then
-	// call InsertOpen once never wait for each other in a circle.
-	InsertOpen(ctx context.Context, streams []*Stream) error
 	// OpenStreams returns the open streams of the given keys, by key, as they are
-	// now. Those whose keys were given to InsertOpen before stay so until the
+	// now. Those whose keys were given to SaveOpen before stay so until the
 	// transaction ends. Keys without an open stream are missing.
 	OpenStreams(ctx context.Context, keys []string) (map[string]*Stream, error)
+	// SaveOpen writes streams that events were filed into, which differ in their
+	// keys and come in the order of these, each as the open one of its key,
+	// whatever its Open says: one with id 0 as a new one, unless a stream of the
+	// key is open, any other over the one that OpenStreams has returned, unless
+	// that was filed into meanwhile. What is written are the first four times and
+	// Progress. Then each ID tells what has become of it:
+	//
+	//   - the same as before, or a new one instead of 0: it is written.
+	//   - 0: it is not. A stream of the key is open, and has to be read (again).
+	//   - another one: the stream that it was is no longer open, nor is any other
+	//     of the key. It is stored as a new one, which has to be filed into afresh.
+	//
+	// Until the transaction ends no other one opens, changes or claims the open
+	// stream of any of the keys; those that try wait, or get ErrConflict.
+	// Transactions that store events and then call SaveOpen once never wait for
+	// each other in a circle.
+	SaveOpen(ctx context.Context, streams []*Stream) error
 	// SaveStreams writes streams that events were filed into: a stream with id 0
-	// is inserted and gets one, any other must still have its serial number
-	// (else ErrConflict), and what filing changes is written: Open, the first
-	// four times, Progress. Streams that are no longer open are written before
-	// those that are. If another transaction has opened a stream of the same
-	// key, it returns ErrConflict.
+	// is inserted and gets one, any other must still have its StateSerialNo and
+	// FilingNo (else ErrConflict), and what filing changes is written: Open, the
+	// first four times, Progress. Streams that are no longer open are written
+	// before those that are. If another transaction has opened a stream of the
+	// same key, it returns ErrConflict.
 	SaveStreams(ctx context.Context, streams []*Stream) error
 	// AddMembers puts events into streams that they are not in; else it returns an
 	// error, and the transaction must be given up.

@@ -116,6 +116,11 @@ type Stream struct {
 	Open bool
 	// Progress counts, for each fire criterion, the events that satisfy it.
 	Progress Progress
+	// FilingNo counts the times that events were filed into the stream. It is the
+	// optimistic lock of that, as StateSerialNo is of changes of state. A store
+	// begins it with a random number, so that another stream of the same key is
+	// not taken for this one.
+	FilingNo int64
 
 	// Owner is the worker that holds the stream while it is firing or expiring.
 	Owner string

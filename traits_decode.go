@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,10 @@ func ParseTraits(text string) (Traits, error) {
 // decoder.
 type TraitsParser struct {
 	before []trait // of the last text, in its order
+	// same has the traits of before. A map is copied in a third of the time that
+	// it takes to put as many traits into a new one. It is nil as long as the texts
+	// do not have the same names.
+	same Traits
 }
 
 // trait is one of a text.
@@ -87,32 +92,56 @@ func decodeJSON(text string) (Traits, error) {
 
 // canonical reads the canonical form; ok tells whether it was that.
 func (p *TraitsParser) canonical(text string) (t Traits, ok bool) {
-	rest, ok := strings.CutPrefix(text, "{")
+	n, otherNames, ok := p.read(text)
 	if !ok {
+		*p = TraitsParser{before: p.before[:0]}
 		return nil, false
 	}
-	n := len(p.before)
-	if n == 0 {
-		n = strings.Count(rest, `":`)
+	otherNames = otherNames || n != len(p.before)
+	p.before = p.before[:n]
+	if p.same != nil && !otherNames {
+		return maps.Clone(p.same), true
 	}
 	t = make(Traits, n)
-	for i := 0; ; i++ {
-		if i == len(p.before) {
+	for i := range p.before {
+		t[p.before[i].name] = p.before[i].value
+	}
+	p.same = nil
+	if !otherNames && len(t) == n {
+		p.same = maps.Clone(t)
+	}
+	return t, true
+}
+
+// read reads the n traits of the canonical form into before, and into same.
+func (p *TraitsParser) read(text string) (n int, otherNames, ok bool) {
+	rest, ok := strings.CutPrefix(text, "{")
+	if !ok {
+		return 0, false, false
+	}
+	if p.before == nil {
+		p.before = make([]trait, 0, strings.Count(rest, `":`))
+	}
+	for ; ; n++ {
+		if n == len(p.before) {
 			p.before = append(p.before, trait{})
 		}
-		b := &p.before[i]
+		b := &p.before[n]
 		if n := len(b.text); n == 0 || n >= len(rest) || rest[:n] != b.text || rest[n] != ',' && rest[n] != '}' {
+			name := b.name
 			if *b, ok = cutTrait(rest); !ok {
-				return nil, false
+				return n, false, false
+			}
+			otherNames = otherNames || b.name != name
+			if p.same != nil && !otherNames {
+				p.same[name] = b.value
 			}
 		}
-		t[b.name] = b.value
 		switch rest = rest[len(b.text):]; {
 		case rest == "}":
-			p.before = p.before[:i+1]
-			return t, true
+			return n + 1, otherNames, true
 		case rest == "" || rest[0] != ',':
-			return nil, false
+			return n, false, false
 		}
 		rest = rest[1:]
 	}

@@ -65,6 +65,30 @@ func TestParserTakesOver(t *testing.T) {
 	}
 }
 
+// TestParserGivesMapsAway: what is done to one changes none of the others.
+func TestParserGivesMapsAway(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var p TraitsParser
+		name, value := rapid.SampledFrom([]string{"", "a", "b", "c"}), rapid.Int64Range(0, 2)
+		for range rapid.IntRange(1, 12).Draw(t, "texts") {
+			var parts []string
+			for range rapid.IntRange(0, 4).Draw(t, "traits") {
+				parts = append(parts, fmt.Sprintf("%q:%d", name.Draw(t, "name"), value.Draw(t, "value"))) // in any order, some twice
+			}
+			text := "{" + strings.Join(parts, ",") + rapid.SampledFrom([]string{"}", "}", "}", "", " }"}).Draw(t, "end")
+			got, err := p.Parse(text)
+			want, wantErr := ParseTraits(text)
+			if describe(got) != describe(want) || (err == nil) != (wantErr == nil) {
+				t.Fatalf("%s is read as %s, %v; alone as %s, %v", text, describe(got), err, describe(want), wantErr)
+			}
+			for name := range got {
+				got[name] = "changed"
+			}
+		}
+	})
+}
+
 // TestTraitsWriter: what it has written before makes no difference.
 func TestTraitsWriter(t *testing.T) {
 	t.Parallel()
@@ -151,6 +175,24 @@ func BenchmarkDecodeTraits(b *testing.B) {
 			if _, err := ParseTraits(text); err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+	b.Run("like the one before", func(b *testing.B) {
+		var texts [100]string
+		for i := range texts {
+			traits["trait_00"], traits["int"] = fmt.Sprintf("some value of %d", i), int64(i)
+			if texts[i], err = traits.text(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		var p TraitsParser
+		i := 0
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := p.Parse(texts[i%len(texts)]); err != nil {
+				b.Fatal(err)
+			}
+			i++
 		}
 	})
 	b.Run("by decoder", func(b *testing.B) {

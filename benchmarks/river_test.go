@@ -13,9 +13,28 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// riverJob is about as small as a job can be.
+// riverJob is about as small as a job can be, unless it brings the events that it
+// is about.
 type riverJob struct {
-	Instance string `json:"instance"`
+	Instance string       `json:"instance"`
+	Events   []riverEvent `json:"events,omitempty"`
+}
+
+type riverEvent struct {
+	MessageID string         `json:"message_id"`
+	EventType string         `json:"event_type"`
+	Timestamp time.Time      `json:"timestamp"`
+	Traits    map[string]any `json:"traits"`
+}
+
+// riverEvents are the events of job n.
+func riverEvents(n, perJob int) []riverEvent {
+	var out []riverEvent
+	for i := range perJob {
+		e := newEvent(n*perJob+i, n)
+		out = append(out, riverEvent{e.MessageID, e.EventType, e.Timestamp, e.Traits})
+	}
+	return out
 }
 
 func (riverJob) Kind() string { return "instance" }
@@ -66,12 +85,12 @@ func riverClient(b *testing.B, pool *pgxpool.Pool, schema string, tuned bool, wo
 	return client
 }
 
-func riverInsert(b *testing.B, client *river.Client[pgx.Tx], n int) {
+func riverInsert(b *testing.B, client *river.Client[pgx.Tx], n, perJob int) {
 	b.Helper()
 	for from := 0; from < n; from += 1000 {
 		jobs := make([]river.InsertManyParams, min(1000, n-from))
 		for i := range jobs {
-			jobs[i] = river.InsertManyParams{Args: riverJob{instance(from + i)}}
+			jobs[i] = river.InsertManyParams{Args: riverJob{instance(from + i), riverEvents(from+i, perJob)}}
 		}
 		if _, err := client.InsertManyFast(b.Context(), jobs); err != nil {
 			b.Fatal(err)

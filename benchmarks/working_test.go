@@ -16,9 +16,10 @@ import (
 // pipeline that does nothing, complete. A worker is a started engine or, of the
 // floor, a goroutine that does one claim after the other. The floor reads the
 // traits of events as the text that they are stored as; a second one makes maps
-// of them, as handlers get them, by encoding/json. River has one client, whose
-// job is a row without events, once with its default pauses between fetches and
-// once with the shortest. The clock starts when a tenth is done: until
+// of them, as handlers get them, by encoding/json. River has one client. Its jobs
+// bring the same events as their arguments; beside that there are jobs that are a
+// row and nothing else, once with River's default pauses between fetches and once,
+// as all else, with the shortest. The clock starts when a tenth is done: until
 // then connections are made, plans are cached, and claims grow.
 func BenchmarkWork(b *testing.B) {
 	for _, workers := range []int{1, 2, 4} {
@@ -36,7 +37,7 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 	s := openStore(b, engineSchema)
 	floor, decoding := newWorkingFloor(pool, floorSchema), newWorkingFloor(pool, decodingSchema)
 	decoding.decode = true
-	tuned, untuned := newRiver(b, pool), newRiver(b, pool)
+	loaded, tuned, untuned := newRiver(b, pool), newRiver(b, pool), newRiver(b, pool)
 	race := newRace(b, "streams/s")
 	race.loop(func() []side {
 		for _, schema := range []string{engineSchema, floorSchema, decodingSchema} {
@@ -54,14 +55,16 @@ func benchmarkWork(b *testing.B, workers, perStream int) {
 			working("engine", streams, engineWork(b.Context(), engines)),
 			working("floor", streams, floorWork(b.Context(), floor, workers, perStream)),
 			working("decoding-floor", streams, floorWork(b.Context(), decoding, workers, perStream)),
-			working("river", streams, riverWork(b, pool, tuned, true, streams)),
-			working("river-default", streams, riverWork(b, pool, untuned, false, streams)),
+			working("river", streams, riverWork(b, pool, loaded, true, streams, perStream)),
+			working("river-eventless", streams, riverWork(b, pool, tuned, true, streams, 0)),
+			working("river-eventless-default", streams, riverWork(b, pool, untuned, false, streams, 0)),
 		}
 	})
 	race.compare("engine", "floor", "vs-floor")
 	race.compare("engine", "decoding-floor", "vs-decoding-floor")
 	race.compare("engine", "river", "vs-river")
-	race.compare("engine", "river-default", "vs-river-default")
+	race.compare("engine", "river-eventless", "vs-river-eventless")
+	race.compare("engine", "river-eventless-default", "vs-river-eventless-default")
 }
 
 // job is work that goes on by itself until it is done.
@@ -121,12 +124,12 @@ func engineWork(ctx context.Context, engines []*winchester.Engine) job {
 }
 
 // riverWork inserts jobs, off the clock, and works them.
-func riverWork(b *testing.B, pool *pgxpool.Pool, schema string, tuned bool, jobs int) job {
+func riverWork(b *testing.B, pool *pgxpool.Pool, schema string, tuned bool, jobs, perJob int) job {
 	b.Helper()
 	execute(b, pool, "TRUNCATE "+schema+".river_job")
 	worked := &atomic.Int64{}
 	client := riverClient(b, pool, schema, tuned, worked)
-	riverInsert(b, client, jobs)
+	riverInsert(b, client, jobs, perJob)
 	return job{
 		start: func() error { return client.Start(b.Context()) },
 		done:  worked.Load,

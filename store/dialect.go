@@ -74,15 +74,15 @@ type dialect interface {
 
 	insertEvents(ctx context.Context, conn gorm.ConnPool, t tables, rows []eventRow) ([]int64, error)
 	insertMembers(ctx context.Context, conn gorm.ConnPool, t tables, members []winchester.Member) error
-	// openStreams calls f for each open stream of the keys. Those that insertOpen
-	// has met stay as they are until the transaction ends.
+	// openStreams calls f for each open stream of the keys. Those of keys that
+	// saveOpen has had stay as they are until the transaction ends.
 	openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error
-	// insertOpen is winchester.Tx.InsertOpen.
-	insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error
+	// saveOpen is winchester.Tx.SaveOpen.
+	saveOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error
 	// insertStreams sets the ID of each.
 	insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error
 	// refileStreams writes what filing events changes and returns how many
-	// streams still had their serial number.
+	// streams still had their numbers.
 	refileStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) (int, error)
 	// changeStreams applies all changes, or none and returns winchester.ErrLocked.
 	changeStreams(ctx context.Context, conn gorm.ConnPool, t tables, changes []winchester.StreamChange) error

@@ -88,19 +88,27 @@ func (postgresDialect) insertMembers(ctx context.Context, conn gorm.ConnPool, t 
 	return err
 }
 
-// openStreams need not lock: insertOpen has.
+// openStreams does not lock: what saveOpen has had is locked, and it finds out
+// whether the rest has changed.
 func (postgresDialect) openStreams(ctx context.Context, conn gorm.ConnPool, t tables, keys []string, f func(row scanner) error) error {
 	return eachOf(ctx, conn, f, "SELECT "+streamColumns+" FROM "+t.streams+" WHERE open_key = ANY($1)", keys)
 }
 
-// insertOpen locks the rows that it cannot insert: PostgreSQL does so even if
-// the condition of DO UPDATE says that there is nothing to update. Going through
-// new and old keys in one order is what rules out that two transactions that
-// open streams wait for each other.
+// saveOpen locks the rows that it meets: PostgreSQL does so even if the
+// condition of DO UPDATE says that there is nothing to update. Going through new
+// and old keys in one order is what rules out that two transactions that file
+// events wait for each other. An expiry that has moved away leaves expire_due
+// behind, for putOff: most events change nothing else that is indexed, and a
+// write that does not go into the indexes costs half of one that does.
 //
-// The columns that are the same for every stream that has just been opened are
-// not sent: an array costs as much to encode as it does to insert.
-func (d postgresDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
+// The columns that are the same for every stream that takes events are not sent:
+// an array costs as much to encode as it does to insert.
+//
+// All that the condition has of the new row is what that would say, so the number
+// tells both what was read and what is to be written. A new stream that has taken
+// the place of the one that was read gets another: it must not go on in the
+// counting of that one, in which others may be.
+func (d postgresDialect) saveOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
 	sorted := slices.Clone(streams)
 	slices.SortStableFunc(sorted, func(a, b *winchester.Stream) int { return strings.Compare(a.Key, b.Key) })
 	n := len(sorted)
@@ -115,13 +123,37 @@ func (d postgresDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t t
 			return err
 		}
 	}
-	return setIDs(ctx, conn, sorted, "INSERT INTO "+t.streams+` (name, stream_key, distinguishing_traits, open_key, state, state_serial_no,
-	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, progress)
-	SELECT name, key, traits, key, $9, $10, first, last, fire, expire, fire, expire, progress
-	FROM unnest($1::text[], $2::text[], string_to_array($3::text, E'\n'), $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
-	AS c (name, key, traits, first, last, fire, expire, progress)
-	ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO UPDATE SET open_key = excluded.open_key WHERE false RETURNING id, stream_key`,
-		names, keys, lines(n, func(i int) string { return traits[i] }), f.first, f.last, f.fire, f.expire, f.progress, int64(winchester.StateActive), int64(0))
+	for i, s := range sorted {
+		f.filings[i]++
+		s.ID, s.FilingNo = 0, f.filings[i]
+	}
+	err = setIDs(ctx, conn, sorted, "INSERT INTO "+t.streams+` AS s (name, stream_key, distinguishing_traits, open_key, state, state_serial_no,
+	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, progress, filing_no)
+	SELECT name, key, traits, key, $10, $11, first, last, fire, expire, fire, expire, progress, filing
+	FROM unnest($1::text[], $2::text[], string_to_array($3::text, E'\n'), $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[], $9::bigint[])
+	AS c (name, key, traits, first, last, fire, expire, progress, filing)
+	ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO UPDATE SET first_event = excluded.first_event, last_event = excluded.last_event,
+	fire_timestamp = excluded.fire_timestamp, expire_timestamp = excluded.expire_timestamp, fire_due = excluded.fire_due,
+	expire_due = least(s.expire_due, excluded.expire_due), progress = excluded.progress, filing_no = excluded.filing_no
+	WHERE s.filing_no = excluded.filing_no - 1 RETURNING id, stream_key`,
+		names, keys, lines(n, func(i int) string { return traits[i] }), f.first, f.last, f.fire, f.expire, f.progress, f.filings,
+		int64(winchester.StateActive), int64(0))
+	if err != nil {
+		return err
+	}
+	var replaced, numbers []int64
+	for i, s := range sorted {
+		if f.ids[i] != 0 && s.ID != 0 && s.ID != f.ids[i] {
+			s.FilingNo = newFilingNo()
+			replaced, numbers = append(replaced, s.ID), append(numbers, s.FilingNo)
+		}
+	}
+	if len(replaced) == 0 {
+		return nil
+	}
+	_, err = execOf(ctx, conn, "UPDATE "+t.streams+" AS s SET filing_no = c.filing FROM unnest($1::bigint[], $2::bigint[]) AS c (id, filing) WHERE s.id = c.id",
+		replaced, numbers)
+	return err
 }
 
 func (postgresDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
@@ -142,20 +174,20 @@ func (postgresDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t 
 	}
 	return setIDs(ctx, conn, streams, "INSERT INTO "+t.streams+` (name, stream_key, distinguishing_traits, open_key, state, state_serial_no,
 	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due,
-	owner, attempt, committed, last_error, last_error_at, progress)
+	owner, attempt, committed, last_error, last_error_at, progress, filing_no)
 	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[],
 	$7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
-	$13::text[], $14::int[], $15::text[], $16::text[], $17::timestamptz[], $18::text[]) RETURNING id, stream_key`,
+	$13::text[], $14::int[], $15::text[], $16::text[], $17::timestamptz[], $18::text[], $19::bigint[]) RETURNING id, stream_key`,
 		names, keys, traits, openKeys, c.states, c.serials,
 		c.first, c.last, c.fire, c.expire, c.fireDue, c.expireDue,
-		c.owners, c.attempts, c.committed, c.errors, c.failed, c.progress)
+		c.owners, c.attempts, c.committed, c.errors, c.failed, c.progress, c.filings)
 }
 
-// setIDs runs a statement that inserts streams and sets the IDs of those that
-// were.
+// setIDs runs a statement that writes streams and sets the IDs of those that
+// were written.
 func setIDs(ctx context.Context, conn gorm.ConnPool, streams []*winchester.Stream, query string, values ...any) error {
 	// The rows come back in the order they went in, without those that were not
-	// inserted.
+	// written.
 	at := 0
 	return eachOf(ctx, conn, func(row scanner) error {
 		var id int64
@@ -177,18 +209,18 @@ func setIDs(ctx context.Context, conn gorm.ConnPool, streams []*winchester.Strea
 
 // filingArrays are the columns of streams that filing changes, as arrays.
 type filingArrays struct {
-	ids, serials              []int64
+	ids, serials, filings     []int64
 	first, last, fire, expire []*time.Time
 	progress                  []string
 }
 
 func filingOf(streams []*winchester.Stream) (f filingArrays, err error) {
 	n := len(streams)
-	f.ids, f.serials, f.progress = make([]int64, n), make([]int64, n), make([]string, n)
+	f.ids, f.serials, f.filings, f.progress = make([]int64, n), make([]int64, n), make([]int64, n), make([]string, n)
 	times := make([]*time.Time, 4*n)
 	f.first, f.last, f.fire, f.expire = times[:n], times[n:2*n], times[2*n:3*n], times[3*n:]
 	for i, s := range streams {
-		f.ids[i], f.serials[i] = s.ID, s.StateSerialNo
+		f.ids[i], f.serials[i], f.filings[i] = s.ID, s.StateSerialNo, s.FilingNo
 		f.first[i], f.last[i] = timeOrNull(s.FirstEvent), timeOrNull(s.LastEvent)
 		f.fire[i], f.expire[i] = timeOrNull(s.FireTimestamp), timeOrNull(s.ExpireTimestamp)
 		if f.progress[i], err = encodeProgress(s.Progress); err != nil {
@@ -200,7 +232,7 @@ func filingOf(streams []*winchester.Stream) (f filingArrays, err error) {
 
 // streamArrays are the columns of streams that change, as arrays.
 type streamArrays struct {
-	ids, serials                                          []int64
+	ids, serials, filings                                 []int64
 	states, attempts                                      []int32
 	openKeys                                              []*string
 	first, last, fire, expire, fireDue, expireDue, failed []*time.Time
@@ -209,7 +241,7 @@ type streamArrays struct {
 
 func columnsOf(n int, stream func(i int) *winchester.Stream) (*streamArrays, error) {
 	c := &streamArrays{
-		ids: make([]int64, n), serials: make([]int64, n), states: make([]int32, n), attempts: make([]int32, n),
+		ids: make([]int64, n), serials: make([]int64, n), filings: make([]int64, n), states: make([]int32, n), attempts: make([]int32, n),
 		openKeys: make([]*string, n), owners: make([]string, n), committed: make([]string, n), errors: make([]string, n),
 		progress: make([]string, n),
 	}
@@ -220,7 +252,7 @@ func columnsOf(n int, stream func(i int) *winchester.Stream) (*streamArrays, err
 	for i := range n {
 		s := stream(i)
 		fireDue, expireDue := s.Schedule()
-		c.ids[i], c.serials[i], c.states[i], c.attempts[i] = s.ID, s.StateSerialNo, int32(s.State), int32(s.Attempt)
+		c.ids[i], c.serials[i], c.filings[i], c.states[i], c.attempts[i] = s.ID, s.StateSerialNo, s.FilingNo, int32(s.State), int32(s.Attempt)
 		c.openKeys[i], c.owners[i], c.committed[i], c.errors[i] = openKeyText(s), s.Owner, s.Committed, s.LastError
 		c.first[i], c.last[i], c.fire[i], c.expire[i] = timeOrNull(s.FirstEvent), timeOrNull(s.LastEvent), timeOrNull(s.FireTimestamp), timeOrNull(s.ExpireTimestamp)
 		c.fireDue[i], c.expireDue[i], c.failed[i] = timeOrNull(fireDue), timeOrNull(expireDue), timeOrNull(s.LastErrorAt)
@@ -247,9 +279,7 @@ func timeOrNull(t time.Time) *time.Time {
 }
 
 // refileStreams: the streams are active, so that they are due when they fire or
-// expire. An expiry that has moved away leaves expire_due behind, for putOff:
-// most events change nothing else that is indexed, and a write that does not go
-// into the indexes costs half of one that does.
+// expire. As to expire_due see saveOpen.
 func (postgresDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) (unchanged int, err error) {
 	if len(streams) == 0 {
 		return 0, nil
@@ -264,11 +294,11 @@ func (postgresDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t 
 	}
 	n, err := execOf(ctx, conn, "UPDATE "+t.streams+` AS s SET open_key = CASE WHEN c.open THEN s.stream_key END,
 	first_event = c.first, last_event = c.last, fire_timestamp = c.fire, expire_timestamp = c.expire, fire_due = c.fire,
-	expire_due = least(s.expire_due, c.expire), progress = c.progress
-	FROM unnest($1::bigint[], $2::bigint[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::text[])
-	AS c (id, serial, open, first, last, fire, expire, progress)
-	WHERE s.id = c.id AND s.state_serial_no = c.serial`,
-		f.ids, f.serials, open, f.first, f.last, f.fire, f.expire, f.progress)
+	expire_due = least(s.expire_due, c.expire), progress = c.progress, filing_no = s.filing_no + 1
+	FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bool[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::text[])
+	AS c (id, serial, filing, open, first, last, fire, expire, progress)
+	WHERE s.id = c.id AND s.state_serial_no = c.serial AND s.filing_no = c.filing`,
+		f.ids, f.serials, f.filings, open, f.first, f.last, f.fire, f.expire, f.progress)
 	return int(n), err
 }
 

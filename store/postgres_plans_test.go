@@ -135,27 +135,42 @@ func hotVerbs(ctx context.Context, s *store.Store) map[string]func(i int) error 
 				if err != nil {
 					return err
 				}
-				fresh := []*winchester.Stream{}
+				streams := []*winchester.Stream{}
 				keys := []string{}
 				for j := range 500 {
 					key := fmt.Sprint("key", (i*500+j)*20) // half of them is open
 					keys = append(keys, key)
-					fresh = append(fresh, &winchester.Stream{Name: "t", Key: key, State: winchester.StateActive, ExpireTimestamp: soon.Add(1000 * time.Hour)})
-				}
-				if err := tx.InsertOpen(ctx, fresh); err != nil {
-					return err
+					streams = append(streams, &winchester.Stream{Name: "t", Key: key, State: winchester.StateActive, ExpireTimestamp: soon.Add(1000 * time.Hour)})
 				}
 				open, err := tx.OpenStreams(ctx, keys)
 				if err != nil {
 					return err
 				}
-				var joined []*winchester.Stream
-				var members []winchester.Member
-				for _, one := range open {
-					joined = append(joined, one)
-					members = append(members, winchester.Member{StreamID: one.ID, EventID: ids[1]})
+				var changed []*winchester.Stream
+				for j, s := range streams {
+					if one := open[s.Key]; one != nil {
+						if streams[j] = one; j%3 == 0 {
+							one.FilingNo-- // as if somebody else had filed since
+							changed = append(changed, one)
+						}
+					}
 				}
-				if err := tx.SaveStreams(ctx, joined); err != nil {
+				if err := tx.SaveOpen(ctx, streams); err != nil {
+					return err
+				}
+				var members []winchester.Member
+				for _, one := range streams {
+					if one.ID != 0 {
+						members = append(members, winchester.Member{StreamID: one.ID, EventID: ids[1]})
+					}
+				}
+				if open, err = tx.OpenStreams(ctx, keys); err != nil {
+					return err
+				}
+				for j := range changed {
+					changed[j] = open[changed[j].Key]
+				}
+				if err := tx.SaveStreams(ctx, changed); err != nil {
 					return err
 				}
 				return tx.AddMembers(ctx, members)

@@ -89,7 +89,7 @@ func (s *Store) deleteEvents(db *gorm.DB, ids []int64) (int64, error) {
 	}
 	condition, value := s.d.inIDs("event_id", ids)
 	// What the events counted for, no longer counts.
-	forget := "UPDATE " + s.t.streams + " SET progress = '' WHERE state = ? AND id IN (SELECT stream_id FROM " + s.t.members + " WHERE " + condition + ")"
+	forget := "UPDATE " + s.t.streams + " SET progress = '', filing_no = filing_no + 1 WHERE state = ? AND id IN (SELECT stream_id FROM " + s.t.members + " WHERE " + condition + ")"
 	if err := db.Exec(forget, int64(winchester.StateActive), value).Error; err != nil {
 		return 0, err
 	}

@@ -36,7 +36,7 @@ const eventColumns = "id, message_id, event_type, timestamp, traits"
 // streamColumns are what scanStream reads.
 const streamColumns = "id, name, stream_key, open_key IS NOT NULL AS is_open, distinguishing_traits, state, state_serial_no, " +
 	"first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, " +
-	"owner, attempt, committed, last_error, last_error_at, progress"
+	"owner, attempt, committed, last_error, last_error_at, progress, filing_no"
 
 // scanner is a row: *sql.Row or *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
@@ -48,7 +48,7 @@ func scanStream(row scanner, s *winchester.Stream, more ...any) error {
 	dest := []any{
 		&s.ID, &s.Name, &s.Key, &s.Open, &traits, &s.State, &s.StateSerialNo,
 		&first, &last, &fire, &expire, &fireDue, &expireDue,
-		&s.Owner, &s.Attempt, &s.Committed, &s.LastError, &failed, &progress,
+		&s.Owner, &s.Attempt, &s.Committed, &s.LastError, &failed, &progress, &s.FilingNo,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return err

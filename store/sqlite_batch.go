@@ -90,8 +90,27 @@ func (d sqliteDialect) openStreamsSQL(t tables, keys []string) (query string, va
 	return "SELECT " + streamColumns + " FROM " + t.streams + " WHERE " + condition, value
 }
 
-func (d sqliteDialect) insertOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
-	return d.insert(ctx, conn, t, streams, func(s *winchester.Stream) any { return s.Key }, " ON CONFLICT (open_key) DO NOTHING")
+func (d sqliteDialect) saveOpen(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
+	var read, added []*winchester.Stream
+	for _, s := range streams {
+		if s.ID != 0 {
+			read = append(read, s)
+		} else {
+			added = append(added, s)
+		}
+	}
+	err := d.refile(ctx, conn, t, read, func(s *winchester.Stream) any { return s.Key }, func(s *winchester.Stream, n int64) {
+		if n == 1 {
+			s.FilingNo++
+			return
+		}
+		s.ID, s.FilingNo = 0, newFilingNo()
+		added = append(added, s)
+	})
+	if err != nil {
+		return err
+	}
+	return d.insert(ctx, conn, t, added, func(s *winchester.Stream) any { return s.Key }, " ON CONFLICT (open_key) DO NOTHING")
 }
 
 func (d sqliteDialect) insertStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) error {
@@ -109,7 +128,7 @@ func (d sqliteDialect) insert(ctx context.Context, conn gorm.ConnPool, t tables,
 	}
 	return eachRow(ctx, conn, "INSERT INTO "+t.streams+` (name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
 	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due,
-	owner, attempt, committed, last_error, last_error_at, progress) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+orElse,
+	owner, attempt, committed, last_error, last_error_at, progress, filing_no) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+orElse,
 		len(streams),
 		func(i int) []any {
 			s := streams[i]
@@ -118,7 +137,7 @@ func (d sqliteDialect) insert(ctx context.Context, conn gorm.ConnPool, t tables,
 				s.Name, s.Key, openKey(s), encoded[i].traits, int64(s.State), s.StateSerialNo,
 				d.timeValue(s.FirstEvent), d.timeValue(s.LastEvent), d.timeValue(s.FireTimestamp), d.timeValue(s.ExpireTimestamp),
 				d.timeValue(fireDue), d.timeValue(expireDue),
-				s.Owner, s.Attempt, s.Committed, s.LastError, d.timeValue(s.LastErrorAt), encoded[i].progress,
+				s.Owner, s.Attempt, s.Committed, s.LastError, d.timeValue(s.LastErrorAt), encoded[i].progress, s.FilingNo,
 			}
 		},
 		func(i int, r sql.Result) error {
@@ -131,29 +150,40 @@ func (d sqliteDialect) insert(ctx context.Context, conn gorm.ConnPool, t tables,
 }
 
 func (d sqliteDialect) refileStreams(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream) (unchanged int, err error) {
+	err = d.refile(ctx, conn, t, streams, openKey, func(_ *winchester.Stream, n int64) { unchanged += int(n) })
+	return unchanged, err
+}
+
+// refile writes what filing events changes, to streams that still have their
+// numbers, and tells for each whether it had.
+func (d sqliteDialect) refile(ctx context.Context, conn gorm.ConnPool, t tables, streams []*winchester.Stream,
+	openKey func(*winchester.Stream) any, done func(s *winchester.Stream, n int64),
+) error {
 	progress := make([]string, len(streams))
 	for i, s := range streams {
+		var err error
 		if progress[i], err = encodeProgress(s.Progress); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	err = eachRow(ctx, conn, "UPDATE "+t.streams+` SET open_key = ?, first_event = ?, last_event = ?,
-	fire_timestamp = ?, expire_timestamp = ?, fire_due = ?, expire_due = ?, progress = ? WHERE id = ? AND state_serial_no = ?`,
+	return eachRow(ctx, conn, "UPDATE "+t.streams+` SET open_key = ?, first_event = ?, last_event = ?, fire_timestamp = ?, expire_timestamp = ?,
+	fire_due = ?, expire_due = ?, progress = ?, filing_no = filing_no + 1 WHERE id = ? AND filing_no = ? AND state_serial_no = ?`,
 		len(streams),
 		func(i int) []any {
 			s := streams[i]
 			fireDue, expireDue := s.Schedule()
 			return []any{
 				openKey(s), d.timeValue(s.FirstEvent), d.timeValue(s.LastEvent), d.timeValue(s.FireTimestamp),
-				d.timeValue(s.ExpireTimestamp), d.timeValue(fireDue), d.timeValue(expireDue), progress[i], s.ID, s.StateSerialNo,
+				d.timeValue(s.ExpireTimestamp), d.timeValue(fireDue), d.timeValue(expireDue), progress[i], s.ID, s.FilingNo, s.StateSerialNo,
 			}
 		},
-		func(_ int, r sql.Result) error {
+		func(i int, r sql.Result) error {
 			n, err := r.RowsAffected()
-			unchanged += int(n)
+			if err == nil {
+				done(streams[i], n)
+			}
 			return err
 		})
-	return unchanged, err
 }
 
 func (d sqliteDialect) changeStreams(ctx context.Context, conn gorm.ConnPool, t tables, changes []winchester.StreamChange) (err error) {

@@ -31,7 +31,7 @@ func TestStreamEventsByOtherPlans(t *testing.T) {
 	must(t, s.Transact(t.Context(), func(tx winchester.Tx) error {
 		stored, err := tx.InsertEvents(t.Context(), events)
 		must(t, err)
-		must(t, tx.InsertOpen(t.Context(), streams))
+		must(t, tx.SaveOpen(t.Context(), streams))
 		var members []winchester.Member
 		for i, id := range stored { // one for each stream, then another one for each
 			members = append(members, winchester.Member{StreamID: streams[i%n].ID, EventID: id})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 
 	"gorm.io/gorm"
@@ -120,12 +122,23 @@ func (tx *transaction) InsertEvents(ctx context.Context, events []winchester.Eve
 	return ids, nil
 }
 
-// InsertOpen implements winchester.Tx.
-func (tx *transaction) InsertOpen(ctx context.Context, streams []*winchester.Stream) error {
-	err := tx.s.d.insertOpen(ctx, tx.conn, tx.s.t, streams)
+// SaveOpen implements winchester.Tx.
+func (tx *transaction) SaveOpen(ctx context.Context, streams []*winchester.Stream) error {
+	if tx.fault != nil {
+		return tx.fault
+	}
+	for _, s := range streams {
+		if s.ID == 0 {
+			s.FilingNo = newFilingNo()
+		}
+	}
+	err := tx.s.d.saveOpen(ctx, tx.conn, tx.s.t, streams)
 	tx.s.log.batch(ctx, "INSERT INTO "+tx.s.t.streams, len(streams))
-	return fail(ctx, tx.s.d, "open streams", err)
+	return fail(ctx, tx.s.d, "save open streams", err)
 }
+
+// newFilingNo is a FilingNo that no other stream of the key has, nor will have.
+func newFilingNo() int64 { return rand.Int64N(math.MaxInt64 / 2) }
 
 // OpenStreams implements winchester.Tx.
 func (tx *transaction) OpenStreams(ctx context.Context, keys []string) (map[string]*winchester.Stream, error) {
@@ -167,9 +180,15 @@ func (tx *transaction) SaveStreams(ctx context.Context, streams []*winchester.St
 }
 
 func (tx *transaction) save(ctx context.Context, refiled, added []*winchester.Stream) error {
+	for _, s := range added {
+		s.FilingNo = newFilingNo()
+	}
 	unchanged, err := tx.s.d.refileStreams(ctx, tx.conn, tx.s.t, refiled)
 	if err == nil && unchanged != len(refiled) {
 		err = fmt.Errorf("%w: a stream was changed since it was read", winchester.ErrConflict)
+	}
+	for _, s := range refiled {
+		s.FilingNo++
 	}
 	if err == nil {
 		err = tx.s.d.insertStreams(ctx, tx.conn, tx.s.t, added)

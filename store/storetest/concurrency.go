@@ -43,7 +43,7 @@ var concurrencyTests = []test{
 		const writers, rounds, keys = 8, 25, 3
 		t.parallel(writers, func(w int) error {
 			for i := range rounds {
-				if err := t.fileOne(fmt.Sprintf("%d/%d", w, i), fmt.Sprint("customer ", i%keys)); err != nil {
+				if err := t.fileInto(fmt.Sprintf("%d/%d", w, i), fmt.Sprint("customer ", i%keys)); err != nil {
 					return err
 				}
 			}
@@ -168,7 +168,7 @@ var concurrencyTests = []test{
 			}
 			defer close(filed)
 			for i := range events {
-				if err := t.fileOne(fmt.Sprint(i), fmt.Sprint("customer ", i%4)); err != nil {
+				if err := t.fileInto(fmt.Sprint(i), fmt.Sprint("customer ", i%4)); err != nil {
 					return err
 				}
 			}
@@ -187,7 +187,7 @@ var concurrencyTests = []test{
 		t.parallel(4, func(w int) error {
 			for i := range rounds {
 				if w == 0 {
-					if err := t.fileOne(fmt.Sprint(i), "acme"); err != nil {
+					if err := t.fileInto(fmt.Sprint(i), "acme"); err != nil {
 						return err
 					}
 					continue
@@ -205,36 +205,6 @@ var concurrencyTests = []test{
 			return nil
 		})
 	}},
-}
-
-// fileOne files an event into the open stream of a customer, or a new one, as
-// the engine does.
-func (t *suite) fileOne(id, customer string) error {
-	return t.transact(func(tx winchester.Tx) error {
-		ids, err := tx.InsertEvents(t.ctx, []winchester.Event{event(id, 0, nil)})
-		if err != nil {
-			return err
-		}
-		s := stream("t", customer)
-		s.Progress.Counts = []int{1}
-		if err := tx.InsertOpen(t.ctx, []*winchester.Stream{s}); err != nil {
-			return err
-		}
-		if s.ID == 0 {
-			open, err := tx.OpenStreams(t.ctx, []string{s.Key})
-			if err != nil {
-				return err
-			}
-			if s = open[s.Key]; s == nil {
-				return errors.New("the key was taken, but has no open stream")
-			}
-			s.Progress.Counts[0]++
-			if err := tx.SaveStreams(t.ctx, []*winchester.Stream{s}); err != nil {
-				return err
-			}
-		}
-		return tx.AddMembers(t.ctx, []winchester.Member{{StreamID: s.ID, EventID: ids[0]}})
-	})
 }
 
 // retry runs what is no transaction of ours again after ErrConflict.

@@ -31,7 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) winchester.Store) {
 		{"Events", eventTests},
 		{"Transact", transactTests},
 		{"Streams", streamTests},
-		{"InsertOpen", openTests},
+		{"SaveOpen", openTests},
 		{"StreamEvents", memberTests},
 		{"ChangeStreams", changeTests},
 		{"Claim", claimTests},
@@ -227,10 +227,10 @@ func text(s winchester.Stream) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("stream %d %q %s key=%s open=%v %s serial=%d first=%s last=%s fire=%s expire=%s progress=%s%v "+
-		"owner=%q due=%s attempt=%d committed=%q error=%q at %s",
+		"owner=%q due=%s attempt=%d committed=%q error=%q at %s filing=%d",
 		s.ID, s.Name, traits, s.Key, s.Open, s.State, s.StateSerialNo, moment(s.FirstEvent), moment(s.LastEvent), moment(s.FireTimestamp),
 		moment(s.ExpireTimestamp), s.Progress.Fingerprint, s.Progress.Counts, s.Owner, moment(s.Due), s.Attempt, s.Committed,
-		s.LastError, moment(s.LastErrorAt))
+		s.LastError, moment(s.LastErrorAt), s.FilingNo)
 }
 
 // moment is a time as text; it shows a time that is not in UTC.

@@ -43,7 +43,8 @@ CREATE TABLE {{tables}}streams (
     committed             text        NOT NULL DEFAULT '',
     last_error            text        NOT NULL DEFAULT '',
     last_error_at         timestamptz,
-    progress              text        NOT NULL DEFAULT ''
+    progress              text        NOT NULL DEFAULT '',
+    filing_no             bigint      NOT NULL DEFAULT 0
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- A write that changes what is indexed goes into every index that has the row:

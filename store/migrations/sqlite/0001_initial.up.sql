@@ -36,7 +36,8 @@ CREATE TABLE {{prefix}}streams (
     committed             TEXT    NOT NULL DEFAULT '',
     last_error            TEXT    NOT NULL DEFAULT '',
     last_error_at         TEXT,
-    progress              TEXT    NOT NULL DEFAULT ''
+    progress              TEXT    NOT NULL DEFAULT '',
+    filing_no             INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE UNIQUE INDEX {{prefix}}streams_open_key ON {{prefix}}streams (open_key);
