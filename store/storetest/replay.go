@@ -56,6 +56,9 @@ var replayTests = []test{
 			for _, events := range []time.Duration{-20000 * time.Hour, 20000 * time.Hour} {
 				name := fmt.Sprint(pass, events)
 				s := dueIn(pass, name, events)
+				if pass == winchester.PassFire {
+					s.ExpireTimestamp = at(events + time.Hour)
+				}
 				t.save(s)
 				equal(t, "claimed before it is due", len(t.replay(pass, events, 0)), 0)
 				claimed := t.replay(pass, events+time.Microsecond, 0)
