@@ -126,13 +126,14 @@ func (c *ReplayClock) position() time.Time {
 	return c.hands.Now()
 }
 
-// move moves the clock forward, and tells whether it had to be.
-func (c *ReplayClock) move(to time.Time) bool {
+// move moves the clock forward.
+func (c *ReplayClock) move(to time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.moveLocked(to)
+	c.moveLocked(to)
 }
 
+// moveLocked is move, and tells whether it was moved. c.mu is held.
 func (c *ReplayClock) moveLocked(to time.Time) bool {
 	if to.IsZero() || c.begun && !to.After(c.hands.Now()) {
 		return false
