@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) winchester.Store) {
 		{"Lease", leaseTests},
 		{"Attempts", attemptTests},
 		{"Announce", announceTests},
+		{"Replay", replayTests},
 		{"FindEvents", findEventsTests},
 		{"FindStreams", findStreamsTests},
 		{"Purge", purgeTests},
