@@ -1,8 +1,8 @@
 package cmd_test
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
