@@ -185,7 +185,7 @@ func (r *run) completed(now time.Time) Attempt {
 
 func (r *run) attempt(outcome string, now time.Time) Attempt {
 	a := Attempt{
-		Number: r.stream.Attempt, Pass: r.pass, Worker: r.stream.Owner, Began: r.now, Ended: now, Outcome: outcome,
+		Number: r.stream.Attempt, Pass: r.pass, Worker: r.stream.Owner, Began: r.began, Ended: now, Outcome: outcome,
 	}
 	if len(r.marks) > 0 {
 		a.Pipeline = r.marks[0]

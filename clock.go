@@ -28,8 +28,8 @@ func (SystemClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 }
 
 // ManualClock moves only when told to: for tests, simulations, and for
-// replaying recorded events at the time they were recorded. The zero value
-// stands at the zero time.
+// replaying recorded events, at the time they were recorded, in one process;
+// for several there is ReplayClock. The zero value stands at the zero time.
 //
 // A stream is due once the clock has moved past its time: by a microsecond more
 // than to it. Store.NextDue tells how far there is to go.
@@ -93,8 +93,19 @@ func (c *ManualClock) Advance(d time.Duration) {
 func (c *ManualClock) Timer(d time.Duration) (<-chan time.Time, func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &manualTimer{at: c.now.Add(d), c: make(chan time.Time, 1)}
-	if d <= 0 {
+	return c.timerAt(c.now.Add(d))
+}
+
+// reaches returns a timer that fires when the clock stands at that time or later.
+func (c *ManualClock) reaches(at time.Time) (<-chan time.Time, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.timerAt(at)
+}
+
+func (c *ManualClock) timerAt(at time.Time) (<-chan time.Time, func()) {
+	t := &manualTimer{at: at, c: make(chan time.Time, 1)}
+	if !at.After(c.now) {
 		t.c <- c.now
 		return t.c, func() {}
 	}

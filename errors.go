@@ -41,6 +41,9 @@ var (
 	// lost. In the latter case a write may have taken effect; repeating it is
 	// harmless.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrReplay: events are being replayed in the database, and whoever was to use
+	// it goes by another clock.
+	ErrReplay = errors.New("events are being replayed in this database")
 	// ErrStopped: the engine is stopping or has stopped.
 	ErrStopped = errors.New("engine stopped")
 	// ErrNoDistiller: AddNotification was called on an engine that was

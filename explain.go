@@ -26,7 +26,11 @@ func (e *Engine) ExplainStream(ctx context.Context, id int64) (StreamExplanation
 	if err != nil {
 		return StreamExplanation{}, err
 	}
-	x := newStreamExplainer(s, e.TriggerManager.triggers.Load().byName[s.Name], e.workplace())
+	w := e.workplace()
+	if s.State != StateActive { // in a replay, leases and retries have another clock
+		w.now = e.TriggerManager.machineNow()
+	}
+	x := newStreamExplainer(s, e.TriggerManager.triggers.Load().byName[s.Name], w)
 	more := true
 	for q := (EventQuery{StreamID: id, Limit: explainPage + 1}); more && x.looked < MaxExplainedEvents; {
 		page, err := e.Store().FindEvents(ctx, q)

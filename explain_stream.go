@@ -10,7 +10,7 @@ import (
 // StreamExplanation is what Engine.ExplainStream has found out. String writes it
 // for people. Times are UTC.
 type StreamExplanation struct {
-	Now      time.Time `json:"now"` // by the engine's clock
+	Now      time.Time `json:"now"` // by the engine's clock; in a replay, of a stream that is not active, by the machine's
 	StreamID int64     `json:"stream_id"`
 	Trigger  string    `json:"trigger"`
 	// UnknownTrigger tells that this engine has no trigger of that name; what

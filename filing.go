@@ -12,7 +12,8 @@ import (
 type batch struct {
 	m       *TriggerManager
 	set     *triggerSet
-	now     time.Time
+	replay  *ReplayClock // which the events move; nil for none
+	reached time.Time    // where they move it to
 	events  []Event
 	results []Result
 	items   []*item
@@ -25,6 +26,7 @@ type batch struct {
 type item struct {
 	index  int // in events and results
 	places []placement
+	now    time.Time // when it is filed
 }
 
 // placement says that an event belongs in the trigger's stream for a key.
@@ -39,11 +41,24 @@ type bump struct {
 	counter string
 }
 
-func newBatch(m *TriggerManager, events []Event) *batch {
-	b := &batch{m: m, set: m.triggers.Load(), events: make([]Event, len(events)), results: make([]Result, len(events))}
+// newBatch makes a batch of events that come from outside.
+func newBatch(m *TriggerManager, events []Event) *batch { return batchOf(m, m.replay, events) }
+
+// batchOf makes a batch of events that move a replay's clock, if there is one.
+func batchOf(m *TriggerManager, replay *ReplayClock, events []Event) *batch {
+	b := &batch{m: m, set: m.triggers.Load(), replay: replay, events: make([]Event, len(events)), results: make([]Result, len(events))}
+	var at time.Time
+	if replay != nil {
+		at = replay.position()
+	}
 	seen := make(map[string]bool, len(events))
 	for i, e := range events {
 		e, err := e.normalize()
+		if err == nil && replay != nil {
+			if err = replay.checkJump(at, &e); err == nil {
+				at = walk(at, &e)
+			}
+		}
 		b.events[i] = e
 		b.results[i] = Result{MessageID: e.MessageID, EventType: e.EventType}
 		switch {
@@ -115,7 +130,7 @@ func (b *batch) isLeftOut(i int) bool {
 // file stores the batch's events and files them into their streams. It may be
 // called again with another transaction after one that came to nothing.
 func (b *batch) file(ctx context.Context, tx Tx) error {
-	b.now = b.m.now()
+	b.setTimes()
 	b.counts, b.due, b.sooner = b.counts[:0], time.Time{}, time.Time{}
 	if len(b.items) == 0 {
 		return nil
@@ -145,8 +160,28 @@ func (b *batch) file(ctx context.Context, tx Tx) error {
 	return f.save()
 }
 
+// setTimes says when each item is filed: now or, in a replay, when it happened,
+// but never before the one in front of it.
+func (b *batch) setTimes() {
+	now := b.m.now()
+	b.reached = time.Time{}
+	if b.replay != nil {
+		b.reached = b.replay.position()
+	}
+	for _, it := range b.items {
+		if b.replay != nil {
+			b.reached = walk(b.reached, &b.events[it.index])
+			now = b.reached
+		}
+		it.now = now
+	}
+}
+
 // settle counts what the transaction did, once it is durable.
 func (b *batch) settle(ctx context.Context) {
+	if b.replay != nil {
+		b.replay.follow(b.reached)
+	}
 	for _, c := range b.counts {
 		c.d.bump(c.counter)
 	}

@@ -328,7 +328,7 @@ func (b *batch) failed(err error) (Result, error) {
 // together makes one batch of the events of the members.
 func together(members []*member) *batch {
 	m := members[0].batch.m
-	b := &batch{m: m, set: m.triggers.Load(), events: make([]Event, len(members)), results: make([]Result, len(members))}
+	b := &batch{m: m, set: m.triggers.Load(), replay: m.replay, events: make([]Event, len(members)), results: make([]Result, len(members))}
 	seen := make(map[string]bool, len(members))
 	for i, w := range members {
 		own := w.batch

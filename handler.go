@@ -117,7 +117,8 @@ type Env struct {
 	Events []Event
 	// Now is the time at which the stream was claimed, by the engine's clock.
 	Now time.Time
-	// Clock is the engine's, for what must be timed while the run goes on.
+	// Clock is the engine's, for what must be timed while the run goes on; in a
+	// replay it is ReplayConfig.Machine, for such things do not go by the events.
 	Clock Clock
 	// Logger is the engine's, with the keys trigger, stream_id and pipeline set.
 	Logger *slog.Logger

@@ -168,8 +168,11 @@ func (l *lane) first() *Stream {
 // join files one event into the open stream of the lane, or a new one. If the
 // expiry cannot be computed it returns errExpiry and has changed nothing.
 func (l *lane) join(f *filing, e *entry) error {
-	t, s, now := l.trigger, l.open, f.b.now
-	opened := s == nil || !s.openAt(now)
+	t, s, now := l.trigger, l.open, e.it.now
+	// In a replay, workers may lag behind the events, which must make no
+	// difference: what was to fire before takes no more of them.
+	replay := f.b.m.replay != nil
+	opened := s == nil || !s.openAt(now) || replay && s.firesBefore(now)
 	times := streamTimes{e.event.Timestamp, e.event.Timestamp, now}
 	if !opened {
 		if s.FirstEvent.Before(times.first) {
@@ -186,6 +189,10 @@ func (l *lane) join(f *filing, e *entry) error {
 	if expiry.Begin.IsZero() {
 		return fmt.Errorf("%w: it is the beginning of time", errExpiry)
 	}
+	expire := expiry.Begin
+	if replay && expire.Before(now) {
+		expire = now // not before it was filed: what is ready by then fires
+	}
 	if opened {
 		if s != nil {
 			l.touch(s)
@@ -199,9 +206,9 @@ func (l *lane) join(f *filing, e *entry) error {
 		l.counts = append(l.counts, "New stream")
 	}
 	tc := l.touch(s)
-	s.FirstEvent, s.LastEvent, s.ExpireTimestamp = times.first, times.last, expiry.Begin
+	s.FirstEvent, s.LastEvent, s.ExpireTimestamp = times.first, times.last, expire
 	s.Open = s.openAt(now)
-	ready, err := l.progress(f, s, e.event)
+	ready, err := l.progress(f, s, e)
 	if err != nil {
 		return err
 	}
@@ -225,7 +232,7 @@ func (l *lane) touch(s *Stream) *touched {
 
 // progress counts the event towards the fire criteria and sets the fire time
 // once they are all met; after that they are not looked at again.
-func (l *lane) progress(f *filing, s *Stream, e *Event) (ready bool, err error) {
+func (l *lane) progress(f *filing, s *Stream, e *entry) (ready bool, err error) {
 	t := l.trigger
 	if !s.FireTimestamp.IsZero() {
 		return false, nil
@@ -235,10 +242,10 @@ func (l *lane) progress(f *filing, s *Stream, e *Event) (ready bool, err error) 
 			return false, err
 		}
 	}
-	if !t.count(&s.Progress, e) {
+	if !t.count(&s.Progress, e.event) {
 		return false, nil
 	}
-	s.FireTimestamp = microUTC(f.b.now.Add(t.def.FireDelay))
+	s.FireTimestamp = microUTC(e.it.now.Add(t.def.FireDelay))
 	l.counts = append(l.counts, "Ready to fire")
 	return true, nil
 }

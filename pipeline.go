@@ -83,6 +83,7 @@ type PipelineManager struct {
 	triggers  *TriggerManager
 	store     Store
 	clock     Clock
+	machine   Clock // of leases, back-offs and pauses: the clock, but in a replay
 	log       *slog.Logger
 	retry     RetryPolicy
 	pipelines map[string]*pipeline
@@ -142,7 +143,7 @@ func NewPipelineManager(c PipelineConfig) (*PipelineManager, error) {
 		c.Handlers = NewRegistry()
 	}
 	m := &PipelineManager{
-		cfg: c, triggers: c.Triggers, store: c.Triggers.store, clock: c.Triggers.clock, log: c.Triggers.log,
+		cfg: c, triggers: c.Triggers, store: c.Triggers.store, clock: c.Triggers.clock, machine: c.Triggers.machine, log: c.Triggers.log,
 		retry: c.Retry.over(defaultRetry), pipelines: map[string]*pipeline{}, wake: make(chan struct{}, 1),
 	}
 	m.sleepsUntil.Store(math.MaxInt64)
@@ -260,7 +261,7 @@ func (m *PipelineManager) pass(ctx context.Context, pass Pass) (int, error) {
 	if err := context.Cause(ctx); err != nil {
 		return 0, err
 	}
-	runs, err := m.claim(ctx, pass, m.cfg.BatchSize)
+	runs, err := m.claim(ctx, pass, m.cfg.BatchSize, m.heldNow())
 	m.load(ctx, runs)
 	for _, r := range runs {
 		m.execute(r)
@@ -271,16 +272,17 @@ func (m *PipelineManager) pass(ctx context.Context, pass Pass) (int, error) {
 }
 
 // claim takes a batch of streams that are due; load must follow. ctx is that of
-// the runs. The claim itself does not end with it: a claim of which we
-// did not hear would hold its streams until the lease has run out.
-func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*run, error) {
+// the runs; held is Claim.HeldNow. The claim itself does not end with it: a claim
+// of which we did not hear would hold its streams until the lease has run out.
+func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int, held time.Time) ([]*run, error) {
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
 	defer cancel()
-	now := m.triggers.now()
+	now, began := m.triggers.now(), m.triggers.machineNow()
 	var streams []Stream
 	err := retryConflict(asking, func() (err error) {
 		streams, err = m.store.Claim(asking, Claim{
-			Pass: pass, Owner: m.cfg.Name, Now: now, LeaseUntil: microUTC(now.Add(m.cfg.Lease)), Limit: limit,
+			Pass: pass, Owner: m.cfg.Name, Now: now, HeldNow: held, Limit: limit,
+			LeaseUntil: microUTC(m.triggers.machineNow().Add(m.cfg.Lease)),
 		})
 		m.triggers.metrics.failed(asking, opClaim, err)
 		return err
@@ -292,11 +294,19 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int) ([]*r
 	m.triggers.metrics.batches.record(asking, float64(len(streams)), batchClaim)
 	runs := make([]*run, len(streams))
 	for i, s := range streams {
-		runs[i] = newRun(ctx, s, pass, now)
+		runs[i] = newRun(ctx, s, pass, now, began)
 		runs[i].metrics, runs[i].tracing = m.triggers.metrics, m.triggers.tracing
 	}
 	m.inFlight.add(runs)
 	return runs, nil
+}
+
+// heldNow is Claim.HeldNow, for a claim of all that is due.
+func (m *PipelineManager) heldNow() time.Time {
+	if m.triggers.replay == nil {
+		return time.Time{}
+	}
+	return m.triggers.machineNow()
 }
 
 // load gives each run the events of its stream, or the reason why it has none.
@@ -374,7 +384,7 @@ func (m *PipelineManager) ResetStream(ctx context.Context, id int64) (Stream, er
 	if err != nil {
 		return s, err
 	}
-	s, err = ResetStream(ctx, m.store, s, m.triggers.now())
+	s, err = ResetStream(ctx, m.store, s, m.triggers.machineNow())
 	m.triggers.metrics.failed(ctx, opReset, err)
 	if err == nil {
 		m.notify(s.Due)

@@ -21,7 +21,8 @@ type run struct {
 
 	stream Stream // as claimed
 	pass   Pass
-	now    time.Time
+	now    time.Time // when it was claimed
+	began  time.Time // the same, by the machine's clock
 	events []Event
 
 	trigger   *trigger // nil if there is none of that name
@@ -54,8 +55,8 @@ type ignored struct {
 
 var errLeaseLost = errors.New("the stream's lease was lost to another worker")
 
-func newRun(parent context.Context, s Stream, pass Pass, now time.Time) *run {
-	r := &run{stream: s, pass: pass, now: now, commits: s.Committed}
+func newRun(parent context.Context, s Stream, pass Pass, now, began time.Time) *run {
+	r := &run{stream: s, pass: pass, now: now, began: began, commits: s.Committed}
 	r.ctx, r.cancel = context.WithCancelCause(parent)
 	return r
 }
@@ -85,7 +86,7 @@ func (m *PipelineManager) execute(r *run) {
 	}
 	env := &Env{
 		StreamID: r.stream.ID, StreamName: r.stream.Name, Pipeline: name, Pass: r.pass, Attempt: r.stream.Attempt,
-		Snoozes: r.stream.snoozes(), Clock: m.triggers.clock,
+		Snoozes: r.stream.snoozes(), Clock: m.machine,
 		IdempotencyKey:       r.stream.Key + "-" + strconv.FormatInt(r.stream.ID, 10),
 		DistinguishingTraits: r.stream.DistinguishingTraits, Events: r.events, Now: r.now, Values: map[string]any{},
 		Logger: m.log.With("trigger", r.stream.Name, "stream_id", r.stream.ID, "pipeline", name),

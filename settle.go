@@ -174,13 +174,13 @@ func (m *PipelineManager) settleTogether(ctx context.Context, runs []*run) error
 		}
 	}
 	var given time.Time // when the first stream was due that is given back for anyone to take
-	now := m.triggers.now()
+	now := m.triggers.machineNow()
 	for _, c := range changes {
 		if !c.Stream.Due.After(now) {
 			given = earlier(given, c.Stream.Due)
 		}
 	}
-	b := newBatch(m.triggers, produced)
+	b := batchOf(m.triggers, nil, produced)
 	err := m.triggers.transact(ctx, opSettle, func(tx Tx) error {
 		// The change of state comes first: its serial number keeps a worker out
 		// whose lease was lost, before it can do anything else.
@@ -244,12 +244,12 @@ func (m *PipelineManager) change(r *run) (StreamChange, error) {
 	if r.err == nil {
 		err = s.complete()
 		if c.Purge = !m.cfg.KeepCompleted; !c.Purge && (len(s.Attempts) > 0 || len(r.ignored) > 0) {
-			s.record(r.completed(m.triggers.now()))
+			s.record(r.completed(m.triggers.machineNow()))
 		}
 		c.Stream = s
 		return c, err
 	}
-	now := m.triggers.now()
+	now := m.triggers.machineNow()
 	s.LastError, s.LastErrorAt = cutText(r.err.Error(), maxErrorText), now
 	s.Committed = r.commits
 	f := newFailure(r.err)

@@ -17,7 +17,8 @@ import (
 //
 // Times are UTC in whole microseconds, going in and coming out; the zero
 // time.Time means that there is none. "now" is always given by the caller:
-// a Store never reads a clock.
+// a Store never reads a clock. It keeps one for those who replay events, which
+// is moved by them.
 type Store interface {
 	// Transact runs fn in one transaction that reads and writes, and commits it
 	// if fn returns nil. Anything else, a panic included, rolls it back. Two
@@ -26,7 +27,8 @@ type Store interface {
 	// another one: nothing has happened and fn may be run again.
 	Transact(ctx context.Context, fn func(Tx) error) error
 
-	// Claim takes up to c.Limit streams that are due in c.Pass at c.Now, those
+	// Claim takes up to c.Limit streams that are due in c.Pass at c.Now (in a
+	// replay there is more to it: see Claim.HeldNow), those
 	// that have waited longest first, where a stream whose expiration has moved
 	// away may count from an earlier one; a stream that is due in both passes is
 	// only had in that of PassFire. It hands each to c.Owner until
@@ -96,6 +98,16 @@ type Store interface {
 	// TrimEvents deletes up to limit events that happened before that time and
 	// are in no stream but completed ones, and returns how many.
 	TrimEvents(ctx context.Context, before time.Time, limit int) (int64, error)
+
+	// ReplayTime returns where the clock stands that the processes share which
+	// replay events; zero if there is no replay.
+	ReplayTime(ctx context.Context) (time.Time, error)
+	// AdvanceReplay moves that clock forward, or sets it if there was none, and
+	// returns where it stands now, which is not before the time given: it never
+	// goes back.
+	AdvanceReplay(ctx context.Context, to time.Time) (time.Time, error)
+	// EndReplay takes the clock away.
+	EndReplay(ctx context.Context) error
 }
 
 // Tx is an open transaction of a Store, for one goroutine, until the function
@@ -156,10 +168,17 @@ type Tx interface {
 
 // Claim is a worker's request for work.
 type Claim struct {
-	Pass       Pass
-	Owner      string
-	Now        time.Time
-	LeaseUntil time.Time
+	Pass  Pass
+	Owner string
+	Now   time.Time
+	// HeldNow is set in a replay, where Now is the time of the events: then
+	// streams that are not active (those with a lease, which must run out by
+	// another clock, and those that wait for a retry) are due by HeldNow and not
+	// by Now. And since Now may have gone far past both the fire time and the
+	// expiry of an active stream, it is due in the pass of the earlier of these,
+	// that of PassFire if they are the same.
+	HeldNow    time.Time
+	LeaseUntil time.Time // by HeldNow, if that is set
 	Limit      int
 }
 

@@ -153,6 +153,11 @@ func (s *Stream) openAt(now time.Time) bool {
 	return s.State == StateActive && s.ExpireTimestamp.After(now)
 }
 
+// firesBefore tells whether the stream is due to fire by that time.
+func (s *Stream) firesBefore(now time.Time) bool {
+	return !s.FireTimestamp.IsZero() && s.FireTimestamp.Before(now)
+}
+
 // Schedule returns when the stream is due to be claimed for its fire pipeline
 // and for its expire pipeline; zero means never. It is due once the clock has
 // moved past that time. Stores keep both, indexed, beside the stream.

@@ -24,7 +24,7 @@ type TriggerConfig struct {
 	Triggers []TriggerDefinition
 	// Distiller serves AddNotification. Default: none.
 	Distiller Distiller
-	// Clock tells the time. Default: SystemClock.
+	// Clock tells the time. Default: SystemClock. With a ReplayClock the events do.
 	Clock Clock
 	// Logger gets warnings and the debug reports. Default: slog.Default().
 	Logger *slog.Logger
@@ -40,6 +40,8 @@ type TriggerManager struct {
 	store     Store
 	distiller Distiller
 	clock     Clock
+	machine   Clock        // what does not go by the events goes by it: the clock, but in a replay
+	replay    *ReplayClock // the clock, in a replay
 	log       *slog.Logger
 	debug     debuggers
 	stats     ingestStats
@@ -78,6 +80,10 @@ func NewTriggerManager(c TriggerConfig) (*TriggerManager, error) {
 		return nil, fmt.Errorf("winchester: TriggerConfig.MeterProvider: %w", err)
 	}
 	m.tracing = newTracing(c.TracerProvider)
+	m.machine = m.clock
+	if m.replay, _ = m.clock.(*ReplayClock); m.replay != nil {
+		m.machine = m.replay.cfg.Machine
+	}
 	m.triggers.Store(newTriggerSet(nil))
 	if err := m.AddTrigger(c.Triggers...); err != nil {
 		return nil, err
@@ -292,6 +298,9 @@ func (m *TriggerManager) Debug(reset bool) []DebugReport { return m.debug.report
 func (m *TriggerManager) DumpDebuggers() { logDebugReports(m.log, m.debug.report(true)) }
 
 func (m *TriggerManager) now() time.Time { return microUTC(m.clock.Now()) }
+
+// machineNow is what leases and back-offs go by.
+func (m *TriggerManager) machineNow() time.Time { return microUTC(m.machine.Now()) }
 
 // matches decides whether the event belongs to the trigger and, if so, computes
 // the distinguishing traits of its stream. It is pure, but for the checks that

@@ -22,13 +22,15 @@
 // hosttx.go how the host's are used), stream.go what states a stream goes through,
 // pipeline.go and run.go how a stream is run, workers.go and settle.go by whom
 // and with what in one transaction, handler.go what a host writes, store.go what
-// a database must do, and explain.go why things are as they are. What is measured
-// is in metrics.go, backlog.go and traces.go.
+// a database must do, replay.go how recorded events are replayed, and explain.go
+// why things are as they are. What is measured is in metrics.go, backlog.go and
+// traces.go.
 //
 // # Times
 //
 // All times are UTC, truncated to microseconds, and all come from the
-// configured [Clock].
+// configured [Clock]. With a [ReplayClock], which follows the events through all
+// processes, leases, back-offs and polling go by the machine's clock instead.
 //
 // # Errors
 //
@@ -48,6 +50,7 @@
 //	a stream was changed by someone else          | ErrLocked
 //	transactions met, again and again             | ErrConflict
 //	the database cannot be reached                | ErrUnavailable
+//	others replay events in the database          | ErrReplay (of package config)
 //
 // All are matched with errors.Is. A duplicate event is no error. ErrUnknownTrigger
 // and ErrStopped are not returned by methods that add events: the one is why a
@@ -93,7 +96,7 @@ type Config struct {
 	// Distiller turns notifications into events: see package distiller. Only
 	// needed for AddNotification. Default: none.
 	Distiller Distiller
-	// Clock tells the time. Default: SystemClock.
+	// Clock tells the time. Default: SystemClock. With a ReplayClock the events do.
 	Clock Clock
 	// Logger gets all log lines, with the keys err, stream_id, trigger, pipeline,
 	// pass, attempt, state and message_id, where they apply. Default:

@@ -37,6 +37,9 @@ type workers struct {
 	nextTrim time.Time      // of the dispatcher: not before then
 	losses   int            // of the dispatcher: how often in a row the database did not answer
 	vain     int            // of the dispatcher: how often in a row what was due was not to be had
+	// soughtHeld is, of the dispatcher in a replay, when all held streams that
+	// were due had been claimed in a pass, by the machine's clock.
+	soughtHeld map[Pass]time.Time
 }
 
 // Start begins to run pipelines and returns at once. They run until Stop is
@@ -54,7 +57,7 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 	}
 	w := &workers{
 		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers+2*m.cfg.BatchSize), low: make(chan struct{}, 1),
-		done: newGathering(), ended: make(chan struct{}),
+		done: newGathering(), ended: make(chan struct{}), soughtHeld: map[Pass]time.Time{},
 	}
 	w.ctx, w.kill = context.WithCancelCause(context.WithoutCancel(ctx))
 	var all, working sync.WaitGroup
@@ -194,7 +197,11 @@ func (w *workers) feed() (int, error) {
 // there are two on their way.
 func (w *workers) feedPass(pass Pass) (int, error) {
 	limit := min(w.limit, w.m.cfg.BatchSize)
-	runs, err := w.m.claim(w.ctx, pass, limit)
+	held := w.heldNow(pass)
+	runs, err := w.m.claim(w.ctx, pass, limit, held)
+	if err == nil && len(runs) < limit && held.After(w.soughtHeld[pass]) {
+		w.soughtHeld[pass] = held
+	}
 	w.loading.Wait()
 	w.loading.Go(func() {
 		w.m.load(w.ctx, runs)
@@ -221,6 +228,21 @@ func (w *workers) feedPass(pass Pass) (int, error) {
 	return len(runs), err
 }
 
+// heldEvery is how often, in a replay, streams are looked for that are held or
+// wait for a retry. Their times are the machine's and stand in an index behind
+// those of all active streams, which then have to be passed over.
+const heldEvery = time.Second
+
+// heldNow is Claim.HeldNow for the next claim; long ago, when nothing held was
+// due, for one that need not look for it.
+func (w *workers) heldNow(pass Pass) time.Time {
+	now := w.m.heldNow()
+	if !now.IsZero() && now.Sub(w.soughtHeld[pass]) < heldEvery {
+		return time.Unix(0, 0).UTC()
+	}
+	return now
+}
+
 // trim deletes old events, once a poll interval or as long as there are more,
 // and tells whether there may be.
 func (w *workers) trim() (more bool, err error) {
@@ -238,6 +260,10 @@ func (w *workers) trim() (more bool, err error) {
 // interval has passed.
 func (w *workers) sleep() {
 	m := w.m
+	if m.triggers.replay != nil {
+		w.sleepInReplay(m.triggers.replay)
+		return
+	}
 	pause := m.cfg.PollInterval
 	if w.losses > 0 {
 		pause = w.lossPause()
@@ -247,8 +273,7 @@ func (w *workers) sleep() {
 		// transaction of the host that may take longer.
 		until := due.Sub(m.triggers.now()) + time.Microsecond
 		if until <= 0 {
-			until = time.Millisecond << min(w.vain, 8)
-			w.vain++
+			until = w.vainPause()
 		} else {
 			w.vain = 0
 		}
@@ -258,6 +283,43 @@ func (w *workers) sleep() {
 	defer stop()
 	m.sleepsUntil.Store(m.triggers.now().Add(pause).UnixMicro())
 	select {
+	case <-timer:
+	case <-m.wake:
+	case <-w.stopping:
+	}
+	m.sleepsUntil.Store(math.MaxInt64)
+}
+
+// vainPause is how long to wait for what is due and was not to be had.
+func (w *workers) vainPause() time.Duration {
+	pause := time.Millisecond << min(w.vain, 8)
+	w.vain++
+	return pause
+}
+
+// sleepInReplay is sleep by two clocks: that of the events, by which active
+// streams are due, and the machine's, by which all others are.
+func (w *workers) sleepInReplay(clock *ReplayClock) {
+	m := w.m
+	pause := min(m.cfg.PollInterval, heldEvery)
+	var reached <-chan time.Time
+	if w.losses > 0 {
+		pause = w.lossPause()
+	} else if due, err := w.nextDue(); err == nil && !due.IsZero() {
+		if due = due.Add(time.Microsecond); due.After(m.triggers.now()) {
+			w.vain = 0
+			var stop func()
+			reached, stop = clock.hands.reaches(due)
+			defer stop()
+			m.sleepsUntil.Store(due.UnixMicro())
+		} else {
+			pause = min(pause, w.vainPause())
+		}
+	}
+	timer, stop := m.machine.Timer(pause)
+	defer stop()
+	select {
+	case <-reached:
 	case <-timer:
 	case <-m.wake:
 	case <-w.stopping:
@@ -340,7 +402,7 @@ func (w *workers) complete() {
 // ends the runs of those that were lost.
 func (m *PipelineManager) renewLeases(ctx context.Context) {
 	for {
-		timer, stop := m.clock.Timer(m.cfg.Lease / 3)
+		timer, stop := m.machine.Timer(m.cfg.Lease / 3)
 		select {
 		case <-ctx.Done():
 			stop()
@@ -353,7 +415,7 @@ func (m *PipelineManager) renewLeases(ctx context.Context) {
 		}
 		ids := slices.Sorted(maps.Keys(held))
 		asking, cancel := context.WithTimeout(ctx, max(m.cfg.Lease/3, minPatience))
-		lost, err := m.store.Renew(asking, m.cfg.Name, ids, microUTC(m.triggers.now().Add(m.cfg.Lease)))
+		lost, err := m.store.Renew(asking, m.cfg.Name, ids, microUTC(m.triggers.machineNow().Add(m.cfg.Lease)))
 		cancel()
 		m.triggers.metrics.failed(ctx, opRenew, err)
 		if err != nil && ctx.Err() == nil {

@@ -110,12 +110,12 @@ func (a *add) run(ctx context.Context, files []string) (err error) {
 	if !a.events && cfg.Distiller == nil {
 		return configError{errors.New(cfg.File + ": distiller_config is missing, which says what notifications become; if the lines are events, use --events")}
 	}
-	engine, st, err := openEngine(ctx, cfg)
+	engine, closeAll, err := openEngine(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	a.engine = engine
-	defer func() { err = errors.Join(err, st.Close()) }()
+	defer func() { err = errors.Join(err, closeAll()) }()
 	ctx, stop := untilSignal(ctx)
 	defer stop()
 	if isTerminal(a.errs) && !a.json {

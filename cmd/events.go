@@ -106,7 +106,7 @@ func (e *events) print(ctx context.Context, st winchester.Store, q winchester.Ev
 }
 
 func (e *events) printJSONOf(ctx context.Context, st winchester.Store, q winchester.EventQuery) error {
-	list := e.jsonList(1)
+	list := e.jsonList()
 	_, _, err := eachEvent(ctx, st, q, func(found []winchester.StoredEvent) error {
 		for i := range found {
 			if err := list.add(newEventJSON(&found[i].Event, found[i].Mark)); err != nil {

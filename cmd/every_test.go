@@ -51,6 +51,10 @@ var everyCommand = map[string]struct {
 	"distill":        {"--definitions builtin:nova notifications.jsonl", 0, "distill -d builtin:nova none.jsonl", 1},
 	"simulate":       {"--events events.jsonl", needConfig | needRules, "simulate --events none.jsonl", 1},
 	"timex":          {"day", 0, "timex $none", 2},
+	"clock show":     {"", needConfig | needDatabase, "", 0},
+	"clock set":      {"-c replay.yaml 2026-05-02", needConfig | needDatabase, "clock set -c replay.yaml soon", 2},
+	"clock finish":   {"-c replay.yaml", needConfig | needDatabase, "", 0},
+	"clock end":      {"", needConfig | needDatabase, "", 0},
 
 	"completion bash":       {"", 0, "", 0},
 	"completion zsh":        {"", 0, "", 0},
@@ -113,7 +117,7 @@ func TestEveryCommand(t *testing.T) {
 					expect(2, "^winchester: garbage.yaml:", with("-c", "garbage.yaml")...)
 					expect(2, `^winchester: .*oracle.*not supported|^winchester: .*unsupported database`, with("--database", "oracle://u:hunter2@h/d")...)
 				}
-				if empty := t.TempDir(); true {
+				if empty := t.TempDir(); !slices.Contains(call, "-c") {
 					dir, empty = empty, dir
 					write(t, filepath.Join(dir, "events.jsonl"), "")
 					expect(2, "^winchester: there is no winchester.yaml here; name the configuration with --config$", call...)

@@ -51,11 +51,11 @@ func explainAll[ID any, X fmt.Stringer](ctx context.Context, o *options, ids []I
 	if err != nil {
 		return err
 	}
-	engine, st, err := openEngine(ctx, cfg)
+	engine, closeAll, err := openEngine(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+	defer func() { err = errors.Join(err, closeAll()) }()
 	found := []X{}
 	var faults []error
 	for _, id := range ids {

@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -220,7 +221,7 @@ func TestHangingHandler(t *testing.T) {
 				if code := d.exitCode(); code != 1 || !strings.Contains(d.output(), "host: aborted by a second signal") || deaf != strings.Contains(d.output(), "something does not end") || printed.Len() > 0 {
 					t.Errorf("exit code %d\n%s%s", code, printed, d.output())
 				}
-				if _, err := hanging.Read(make([]byte, 1)); err != io.EOF {
+				if _, err := hanging.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 					t.Errorf("it still hangs: %v", err)
 				}
 

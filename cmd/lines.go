@@ -22,7 +22,7 @@ func (o *options) eachLine(ctx context.Context, name string, read func(n int64),
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer func() { _ = r.close() }() // it was only read
 	name = r.name
 	for no := 1; ; no++ {
 		body, n, err := readLine(r.Reader)

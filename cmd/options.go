@@ -122,15 +122,22 @@ func (o *options) openStore(ctx context.Context) (*store.Store, error) {
 }
 
 // openEngine opens an engine for a command that does one thing and ends. It is
-// not to be started; close the store when done.
-func openEngine(ctx context.Context, cfg *config.Config) (*winchester.Engine, *store.Store, error) {
+// not to be started; close what was opened when done.
+func openEngine(ctx context.Context, cfg *config.Config) (_ *winchester.Engine, closeAll func() error, err error) {
 	st, err := cfg.OpenStore(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	engine, err := winchester.New(cfg.EngineConfig(st))
+	clock, closeClock, err := cfg.OpenClock(ctx, st)
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
-	return engine, st, nil
+	closeAll = func() error { return errors.Join(closeClock(), st.Close()) }
+	ec := cfg.EngineConfig(st)
+	ec.Clock = clock
+	engine, err := winchester.New(ec)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	return engine, closeAll, nil
 }

@@ -40,14 +40,10 @@ type jsonList struct {
 	n      int
 }
 
-// jsonList begins an array whose elements are so many levels deep.
-func (o *options) jsonList(depth int) *jsonList {
+// jsonList begins an array.
+func (o *options) jsonList() *jsonList {
 	_, _ = io.WriteString(o.out, "[")
-	l := &jsonList{o: o}
-	for range depth {
-		l.indent += "  "
-	}
-	return l
+	return &jsonList{o: o, indent: "  "}
 }
 
 func (l *jsonList) add(v any) error {

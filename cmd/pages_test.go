@@ -152,7 +152,7 @@ func TestJSONInLines(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	o := &options{out: newOutput(&out), watching: true}
-	list := o.jsonList(1)
+	list := o.jsonList()
 	if err := list.object(map[string]int{"a": 1}, "b", func(l *jsonList) error { return l.add(2) }); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestJSONInLines(t *testing.T) {
 	if err := list.close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.jsonList(1).close(); err != nil {
+	if err := o.jsonList().close(); err != nil {
 		t.Fatal(err)
 	}
 	_ = o.out.flush()

@@ -11,7 +11,7 @@ import (
 
 // commands are the subcommands, in the order in which help lists them.
 var commands = []func(o *options) *cobra.Command{
-	newDB, newCheck, newAdd, newWorker, newConsume, newStreams, newEvents, newExplain, newDistill, newSimulate, newTimex,
+	newDB, newCheck, newAdd, newWorker, newConsume, newStreams, newEvents, newExplain, newDistill, newSimulate, newClock, newTimex,
 }
 
 const rootHelp = `Winchester turns a flood of small facts into few, complete batches: triggers file

@@ -129,6 +129,7 @@ func files(t *testing.T, hold string) (dir string) {
 	dir = t.TempDir()
 	for name, text := range map[string]string{
 		"winchester.yaml": "database: {url: sqlite:///w.db}\ntrigger_definitions: triggers.yaml\npipeline_config: pipelines.yaml\n",
+		"replay.yaml":     "database: {url: sqlite:///w.db}\nclock: replay\n",
 		"triggers.yaml": "- name: order\n  distinguished_by: [order_id]\n  match_criteria: [{event_type: order.placed}]\n" +
 			"  fire_criteria: [{event_type: order.placed}]\n  expiration: $first + 100y\n  fire_pipeline: tell\n",
 		"pipelines.yaml": fmt.Sprintf("tell: [{name: atompub, params: {url: %q}}]\n", hold),

@@ -190,7 +190,7 @@ func eachEvent(ctx context.Context, st winchester.Store, q winchester.EventQuery
 
 func (s *streams) print(ctx context.Context, st winchester.Store, q winchester.StreamQuery) error {
 	if s.json {
-		list := s.jsonList(1)
+		list := s.jsonList()
 		n, _, err := s.each(ctx, st, q, func(found []winchester.StoredStream) error {
 			for i := range found {
 				if err := s.addJSON(ctx, st, list, &found[i], s.details); err != nil {
@@ -332,7 +332,7 @@ func (s *streams) show(ctx context.Context, args []string) error {
 func (s *streams) showAll(ctx context.Context, st winchester.Store, ids []int64) error {
 	var list *jsonList
 	if s.json {
-		list = s.jsonList(1)
+		list = s.jsonList()
 	}
 	var faults []error
 	have := map[int64]bool{}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/seed71495667/winchester/distiller"
 	"github.com/seed71495667/winchester/internal/suggest"
@@ -140,10 +139,7 @@ func (l *loader) distillerSource(v yamlx.Value, name string) ([]distiller.Source
 // readDistiller builds the distiller, if the file says anything of
 // notifications.
 func (l *loader) readDistiller() {
-	c := distiller.Config{CatchAll: l.cfg.CatchAllNotifications, Now: time.Now}
-	if l.opts.Clock != nil {
-		c.Now = l.opts.Clock.Now
-	}
+	c := distiller.Config{CatchAll: l.cfg.CatchAllNotifications, Now: l.cfg.now}
 	sources, ok := l.distillerSources()
 	switch {
 	case !ok:

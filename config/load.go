@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/seed71495667/winchester"
 	"github.com/seed71495667/winchester/distiller"
@@ -34,6 +35,8 @@ type Config struct {
 	opts     Options
 	handlers *winchester.Registry
 	logging  bool // log_level or log_file is given
+	// replay is the clock of a replay, once OpenClock has opened it.
+	replay *atomic.Pointer[winchester.ReplayClock]
 }
 
 // loader reads a set of files that belong together.
@@ -144,7 +147,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 func newLoaderOf(path string, data []byte, opts Options) *loader {
 	l := &loader{
 		opts:    opts,
-		cfg:     &Config{Settings: defaults(), File: path, opts: opts},
+		cfg:     &Config{Settings: defaults(), File: path, opts: opts, replay: &atomic.Pointer[winchester.ReplayClock]{}},
 		values:  map[string]yamlx.Value{},
 		given:   map[string]bool{"database.url": opts.Store != nil || opts.Database != ""},
 		names:   handlerNames{registry: opts.handlers()},

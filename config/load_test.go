@@ -28,7 +28,7 @@ func TestLoadOldFiles(t *testing.T) {
 		Database: Database{URL: "sqlite:///winchester.db", TablePrefix: "winchester_", Connections: 10}, TriggerDefinitions: "triggers.yaml",
 		PipelineHandlers: map[string]string{"logger": "winchester.pipeline_handler:LoggingHandler", "usage": "winchester.pipeline_handler:UsageHandler"},
 		PipelineConfig:   "pipelines.yaml", PipelineWorkerBatchSize: 1000, PipelineWorkerDelay: 10 * time.Second, PurgeCompletedStreams: true,
-		TrimEvents: true, TrimEventsAge: "$timestamp - 14d", TrimEventsBatchSize: 500, LogLevel: slog.LevelDebug,
+		TrimEvents: true, TrimEventsAge: "$timestamp - 14d", TrimEventsBatchSize: 500, Clock: ClockMachine, ReplayMaxJump: 24 * time.Hour, LogLevel: slog.LevelDebug,
 	}
 	if !reflect.DeepEqual(c.Settings, want) {
 		t.Errorf("got  %+v\nwant %+v", c.Settings, want)
@@ -141,7 +141,7 @@ log_file: "%(proc_name)s-100%%.log"
 		TriggerDefinitions: "t.yaml", PipelineConfig: "p.json",
 		PipelineHandlers:        map[string]string{"log": "logger", "charge": "our.billing:ChargeHandler"},
 		PipelineWorkerBatchSize: 7, PipelineWorkerDelay: 90 * time.Second,
-		TrimEvents: true, TrimEventsAge: "$timestamp - 3mo", TrimEventsBatchSize: 8, Workers: 9, Lease: 5 * time.Minute,
+		TrimEvents: true, TrimEventsAge: "$timestamp - 3mo", TrimEventsBatchSize: 8, Clock: ClockMachine, ReplayMaxJump: 24 * time.Hour, Workers: 9, Lease: 5 * time.Minute,
 		Retry: winchester.RetryPolicy{
 			MaxAttempts: 1, InitialBackoff: 2 * time.Second, MaxBackoff: 24 * time.Hour, Multiplier: 1, Jitter: 0.5, OnCommitError: "ignore",
 		},
@@ -374,7 +374,7 @@ log_file: x.log
 	}
 	want := []string{
 		"winchester.yaml:2:17: logging_config: has no effect: it is a configuration of Python's logging; use log_level and log_file, or hand a logger in",
-		"winchester.yaml:3:21: time_sync_endpoint: has no effect: time comes from the clock of this machine, or from the one that the host hands in, say a winchester.ManualClock for a replay",
+		"winchester.yaml:3:21: time_sync_endpoint: has no effect: there is no time server; to replay old events set clock: replay, and all processes on the database share a clock that follows them (docs/replay.md)",
 		"winchester.yaml:4:24: pipeline_worker_delay: 0 is taken for 1 second: workers are woken when a stream is due, and need not poll for it",
 		"winchester.yaml:5:12: log_level: has no effect: the host has a logger of its own",
 		"winchester.yaml:6:11: log_file: has no effect: the host has a logger of its own",

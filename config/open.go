@@ -24,7 +24,8 @@ func (e *Engine) Logger() *slog.Logger { return e.logger }
 
 // EngineConfig returns what the files say as the configuration of an engine
 // over a store, for a host that wants to change it before it calls
-// winchester.New.
+// winchester.New. Its Clock is Options.Clock; what the files say of a replay needs
+// OpenClock.
 func (c *Config) EngineConfig(st winchester.Store) winchester.Config {
 	period := c.StatisticsPeriod
 	if period == 0 {
@@ -81,8 +82,13 @@ func (c *Config) Open(ctx context.Context) (_ *Engine, err error) {
 		e.closers = append(e.closers, opened.Close)
 		st = opened
 	}
+	clock, closeClock, err := c.openClock(ctx, st, logger)
+	if err != nil {
+		return nil, err
+	}
+	e.closers = append(e.closers, closeClock)
 	ec := c.EngineConfig(st)
-	ec.Logger = cmp.Or(ec.Logger, logger)
+	ec.Clock, ec.Logger = clock, cmp.Or(ec.Logger, logger)
 	e.Engine, err = winchester.New(ec)
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)

@@ -40,7 +40,8 @@ type Options struct {
 	Logger *slog.Logger
 	// LogLevel takes the place of log_level. Default: what that says.
 	LogLevel *slog.Level
-	// Clock tells the time. Default: winchester.SystemClock.
+	// Clock tells the time, whatever the files say. Default: what clock says,
+	// winchester.SystemClock if it says nothing.
 	Clock winchester.Clock
 	// Name is the process's name: %(proc_name)s in log_file. Default
 	// "pipeline_worker".

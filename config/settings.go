@@ -36,6 +36,8 @@ type Settings struct {
 	Workers                 int           // 0 for the engine's default
 	Lease                   time.Duration // 0 for the engine's default
 	Retry                   winchester.RetryPolicy
+	Clock                   string        // ClockMachine or ClockReplay
+	ReplayMaxJump           time.Duration // 0 for any
 	RabbitBroker            RabbitBroker
 	Consumers               Consumers
 }
@@ -67,8 +69,16 @@ func defaults() Settings {
 		PurgeCompletedStreams:   true,
 		TrimEventsAge:           "$timestamp - 14d",
 		TrimEventsBatchSize:     100,
+		Clock:                   ClockMachine,
+		ReplayMaxJump:           24 * time.Hour,
 	}
 }
+
+// What Settings.Clock can be.
+const (
+	ClockMachine = "machine"
+	ClockReplay  = "replay"
+)
 
 // maxDirectories bounds how long it takes to find out that a file is not there.
 const maxDirectories = 100
@@ -159,6 +169,12 @@ var settings = []setting{
 	{Item{Key: "retry.on_commit_error", Type: "retry or ignore", Default: "retry",
 		Help: "What happens when a handler's Commit fails: the run is repeated, without the commits already made, or the effect is lost, as in the original."},
 		nil},
+	{Item{Key: "clock", Type: "machine or replay", Default: ClockMachine,
+		Help: "What streams fire and expire by: this machine's clock, or the time of the events, to replay recorded ones through all processes on the database. See docs/replay.md."},
+		func(l *loader, v yamlx.Value) { l.readClock(v) }},
+	{Item{Key: "replay_max_jump", Type: typeDuration, Default: "1d",
+		Help: "In a replay: how far ahead of the clock an event may be; one that is further is refused. 0 for any distance."},
+		func(l *loader, v yamlx.Value) { l.cfg.ReplayMaxJump, _ = readDuration(v) }},
 	{Item{Key: "rabbit_broker.url", Type: typeText,
 		Help: "RabbitMQ, as a URL: amqp://user:password@host:5672/vhost, or amqps:// for TLS. Instead of the next six. See docs/rabbitmq.md."},
 		func(l *loader, v yamlx.Value) { l.readRabbitURL(v) }},
@@ -227,7 +243,7 @@ var settings = []setting{
 		Help: "The original's time server, for replaying old events."},
 		func(l *loader, v yamlx.Value) {
 			l.cfg.TimeSyncEndpoint = v.Text()
-			l.main.warn(v, "has no effect: time comes from the clock of this machine, or from the one that the host hands in, say a winchester.ManualClock for a replay")
+			l.main.warn(v, "has no effect: there is no time server; to replay old events set clock: replay, and all processes on the database share a clock that follows them (docs/replay.md)")
 		}},
 }
 

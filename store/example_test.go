@@ -87,6 +87,7 @@ func ExampleMigrationSQL() {
 	// -- 0001_initial: down
 	// BEGIN;
 	//
+	// DROP TABLE billing_replay_clock;
 	// DROP TABLE billing_stream_events;
 	// DROP TABLE billing_streams;
 	// DROP TABLE billing_events;

@@ -413,6 +413,15 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		due, other, state = other, due, winchester.StateExpiring
 		condition = "expire_due < $1 AND (fire_due IS NULL OR fire_due >= $1) AND NOT " + expiresLater // what can fire does
 	}
+	values := []any{c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil, maxAttemptsText, string(c.Pass), winchester.AttemptLost, heldNow(c)}
+	if !c.HeldNow.IsZero() {
+		active := "fire_due < $1 AND (expire_timestamp IS NULL OR fire_due <= expire_timestamp)"
+		if c.Pass == winchester.PassExpire {
+			active = "expire_timestamp < $1 AND (fire_due IS NULL OR expire_timestamp < fire_due)"
+		}
+		condition = due + " < $10 AND CASE state WHEN 1 THEN " + active + " ELSE " + due + " < $9 END"
+		values = append(values, laterOf(c.Now, c.HeldNow))
+	}
 	out := make([]claimed, 0, c.Limit)
 	err := eachOn(write, func(row scanner) error {
 		one, err := scanClaimed(row)
@@ -420,11 +429,10 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		return err
 	}, "UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN $3 THEN 2 ELSE 1 END, "+
 		"attempts = CASE WHEN state = $3 AND octet_length(attempts) < $6 THEN attempts || json_build_object('number', attempt, 'pass', $7::text, "+
-		"'worker', left(owner, 100), 'ended', "+utcText(due)+", 'outcome', $8::text, 'retry_at', "+utcText("$1::timestamptz")+")::text || E'\\n' ELSE attempts END, "+
+		"'worker', left(owner, 100), 'ended', "+utcText(due)+", 'outcome', $8::text, 'retry_at', "+utcText("$9::timestamptz")+")::text || E'\\n' ELSE attempts END, "+
 		"state = $3, open_key = NULL, owner = $4, claimed_due = "+due+", "+due+" = $5, "+other+" = NULL, attempt = attempt + 1 "+
 		"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED)) "+
-		"RETURNING "+wholeStreamColumns+", claimed_due",
-		c.Now, c.Limit, int64(state), c.Owner, c.LeaseUntil, maxAttemptsText, string(c.Pass), winchester.AttemptLost)
+		"RETURNING "+wholeStreamColumns+", claimed_due", values...)
 	return out, err
 }
 

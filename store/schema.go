@@ -15,6 +15,7 @@ type tables struct {
 	events     string
 	streams    string
 	members    string
+	clock      string
 	migrations string
 }
 
@@ -25,6 +26,7 @@ func newTables(o Options) tables {
 	}
 	t.events, t.streams = t.qualified+"events", t.qualified+"streams"
 	t.members, t.migrations = t.qualified+"stream_events", t.qualified+"migrations"
+	t.clock = t.qualified + "replay_clock"
 	return t
 }
 

@@ -294,12 +294,20 @@ func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, 
 		due, other, state = other, due, winchester.StateExpiring
 		condition, at = "expire_due < ? AND (fire_due IS NULL OR fire_due >= ?)", []any{now, now} // what can fire does
 	}
+	if !c.HeldNow.IsZero() {
+		first := "expire_due IS NULL OR fire_due <= expire_due"
+		if c.Pass == winchester.PassExpire {
+			first = "fire_due IS NULL OR expire_due < fire_due"
+		}
+		condition = due + " < ? AND CASE state WHEN 1 THEN " + due + " < ? AND (" + first + ") ELSE " + due + " < ? END"
+		at = []any{d.timeValue(laterOf(c.Now, c.HeldNow)), now, d.timeValue(c.HeldNow)}
+	}
 	var ready bool
 	if err := scanOne(read.Raw("SELECT EXISTS (SELECT 1 FROM "+t.streams+" WHERE "+condition+")", at...), &ready); err != nil || !ready {
 		return nil, err
 	}
 	values := append([]any{
-		int64(state), int64(state), maxAttemptsText, string(c.Pass), winchester.AttemptLost, now,
+		int64(state), int64(state), maxAttemptsText, string(c.Pass), winchester.AttemptLost, d.timeValue(heldNow(c)),
 		int64(state), c.Owner, d.timeValue(c.LeaseUntil),
 	}, at...)
 	var out []claimed

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) winchester.Store) {
 		{"Ready", readyTests},
 		{"Attempts", attemptTests},
 		{"Announce", announceTests},
+		{"Replay", replayTests},
 		{"FindEvents", findEventsTests},
 		{"FindStreams", findStreamsTests},
 		{"Purge", purgeTests},

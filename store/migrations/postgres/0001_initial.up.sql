@@ -64,3 +64,10 @@ CREATE TABLE {{tables}}stream_events (
 );
 
 CREATE INDEX {{prefix}}stream_events_event_id ON {{tables}}stream_events (event_id);
+
+-- The clock of a replay, which all processes share: at most one row. It follows
+-- the events that are added, and never goes back. Without a replay there is none.
+CREATE TABLE {{tables}}replay_clock (
+    id        integer     PRIMARY KEY CHECK (id = 1),
+    stands_at timestamptz NOT NULL
+);

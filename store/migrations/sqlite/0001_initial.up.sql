@@ -58,3 +58,10 @@ CREATE TABLE {{prefix}}stream_events (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX {{prefix}}stream_events_event_id ON {{prefix}}stream_events (event_id);
+
+-- The clock of a replay, which all processes share: at most one row. It follows
+-- the events that are added, and never goes back. Without a replay there is none.
+CREATE TABLE {{prefix}}replay_clock (
+    id        INTEGER PRIMARY KEY CHECK (id = 1),
+    stands_at TEXT    NOT NULL
+) STRICT;
