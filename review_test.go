@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,6 +154,49 @@ func TestCommitTxEndsItsGoroutine(t *testing.T) {
 	}
 }
 
+// TestTraitsParserForgets: whatever it has read before, a parser reads what a new
+// one does, and its maps are nobody else's.
+func TestTraitsParserForgets(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(of ...string) string { return of[random.IntN(len(of))] }
+	text := func() string {
+		var members []string
+		for range random.IntN(5) {
+			members = append(members, `"`+pick("", "a", "b", "c", `\u0061`, "aa")+`":`+
+				pick("1", "12", "1.5", `"x"`, `"x,y"`, `"x}"`, `"\""`, "null", "true", `{"$time":"2026-01-01T00:00:00.000000Z"}`, `{"$float":"NaN"}`, "1E2", "01x"))
+		}
+		return pick("", " ", "", "") + "{" + strings.Join(members, ",") + pick("}", "}", "}", "}", "}", ",}", "}}", "")
+	}
+	show := func(traits winchester.Traits, err error) string { return fmt.Sprintf("%#v %v", traits, err) }
+	for range 3000 {
+		var p winchester.TraitsParser
+		var texts, told []string
+		var maps []winchester.Traits
+		for range 6 {
+			one := text()
+			for range 1 + random.IntN(3) {
+				got, err := p.Parse(one)
+				texts = append(texts, one)
+				want, wanted := winchester.ParseTraits(one)
+				if show(got, err) != show(want, wanted) {
+					t.Fatalf("after %q: %s; want %s", texts, show(got, err), show(want, wanted))
+				}
+				maps, told = append(maps, got), append(told, show(want, nil))
+				if random.IntN(3) == 0 && got != nil {
+					got["mine"] = 1
+					told[len(told)-1] = show(got, nil)
+				}
+			}
+		}
+		for i := range maps {
+			if show(maps[i], nil) != told[i] {
+				t.Fatalf("map %d of %q has become %v", i, texts, maps[i])
+			}
+		}
+	}
+}
+
 // TestFilingKeepsCount: whoever meets whom, in the end each event is in one stream
 // and the streams say what their events are.
 func TestFilingKeepsCount(t *testing.T) {
@@ -238,10 +282,9 @@ func filingLoad(t *testing.T, mode string) {
 				purged += n
 			case "redefine":
 				must(t, engines[rand.IntN(3)].ReplaceTrigger(definition(number+rand.IntN(2))))
-			default:
-				_, err := st.NextDue(t.Context())
-				must(t, err)
 			}
+			_, err := st.NextDue(t.Context()) // which takes a moment
+			must(t, err)
 		}
 	}
 	for _, e := range engines[:2] {
