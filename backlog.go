@@ -12,8 +12,8 @@ import (
 // backlog is what the metrics tell of the streams in the database. It asks when
 // someone collects them, and puts a bound on what that costs: the database is
 // busy with these questions for no more than a hundredth of the time, however
-// many streams there are and however often someone collects. In between it tells
-// what it was told last. Its times are the machine's, whatever clock the engine
+// often someone collects, unless that would leave people blind for long. In
+// between it tells what it was told last. Its times are the machine's, whatever clock the engine
 // goes by.
 type backlog struct {
 	m *PipelineManager
@@ -34,6 +34,10 @@ const (
 	// Answers are at least as old as that before the question is asked again.
 	readyPause  = time.Second
 	statesPause = 15 * time.Second
+	// And no older than that, even if the question takes long: what is ready is
+	// what alerts go by, and reads no more than a part of an index.
+	readyLongest  = 30 * time.Second
+	statesLongest = 10 * time.Minute
 	// backlogTimeout is how long a question may take; then there is no answer.
 	backlogTimeout = 5 * time.Second
 )
@@ -45,14 +49,14 @@ type asked struct {
 }
 
 // ask asks a question, unless that was done a moment ago.
-func (a *asked) ask(pause time.Duration, question func() error) {
+func (a *asked) ask(pause, longest time.Duration, question func() error) {
 	began := time.Now()
 	if began.Before(a.next) {
 		return
 	}
 	a.known = question() == nil
 	took := time.Since(began)
-	a.next = began.Add(took + max(pause, 100*took))
+	a.next = began.Add(took + min(max(pause, 100*took), longest))
 }
 
 // register has the backlog observed until the returned function is called.
@@ -82,7 +86,7 @@ func (b *backlog) observe(ctx context.Context, o metric.Observer) error {
 	o.ObserveInt64(m.triggers.metrics.active, int64(m.inFlight.len()))
 	asking, cancel := context.WithTimeout(ctx, backlogTimeout)
 	defer cancel()
-	b.readyAt.ask(readyPause, func() (err error) {
+	b.readyAt.ask(readyPause, readyLongest, func() (err error) {
 		b.now = m.triggers.now()
 		for i, pass := range passes {
 			if b.ready[i], err = m.store.Ready(asking, pass, b.now, readyLimit); err != nil {
@@ -92,7 +96,7 @@ func (b *backlog) observe(ctx context.Context, o metric.Observer) error {
 		m.triggers.metrics.failed(ctx, opObserve, err)
 		return err
 	})
-	b.statesAt.ask(statesPause, func() (err error) {
+	b.statesAt.ask(statesPause, statesLongest, func() (err error) {
 		b.states, err = m.store.CountStates(asking)
 		m.triggers.metrics.failed(ctx, opObserve, err)
 		return err

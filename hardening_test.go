@@ -490,3 +490,33 @@ func (s *silentStore) Transact(ctx context.Context, fn func(winchester.Tx) error
 	}
 	return s.Store.Transact(ctx, fn)
 }
+
+// TestCommitTxEndsItsGoroutine: it costs the run an attempt, and nobody else
+// anything.
+func TestCommitTxEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	var runs atomic.Int64
+	s := &script{inTx: func(context.Context, winchester.Tx) error {
+		if runs.Add(1) <= 2 {
+			runtime.Goexit()
+		}
+		return nil
+	}}
+	r := newRig(t, specs("s"), scripts(map[string]*script{"s": s}), func(c *winchester.Config) {
+		c.Clock = nil
+		c.Retry.InitialBackoff = time.Millisecond
+	})
+	var ids []int64
+	for i := range 5 {
+		ids = append(ids, r.add("paid", i).Streams[0].StreamID)
+	}
+	if err := r.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		waitFor(t, func() bool { return r.stream(id).State == winchester.StateCompleted })
+	}
+	if err := r.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -588,6 +589,89 @@ func TestMetricsOnPostgres(t *testing.T) {
 	m.expect("winchester.streams", "state=active:3")
 	m.expect("winchester.streams.ready", "pass=fire:1")
 	m.expect("winchester.streams.ready.age", "pass=fire:3600")
+	if err := r.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// muteStore does not answer what the gauges ask.
+type muteStore struct {
+	winchester.Store
+	asked chan struct{}
+	ended chan error
+}
+
+func (s *muteStore) Ready(ctx context.Context, _ winchester.Pass, _ time.Time, _ int) (winchester.Ready, error) {
+	close(s.asked)
+	<-ctx.Done()
+	s.ended <- ctx.Err()
+	return winchester.Ready{}, ctx.Err()
+}
+
+func (s *muteStore) CountStates(ctx context.Context) (map[winchester.State]int64, error) {
+	return nil, ctx.Err()
+}
+
+// TestStopDoesNotWaitForGauges: a collection that the database keeps waiting does
+// not keep Stop waiting, too.
+func TestStopDoesNotWaitForGauges(t *testing.T) {
+	t.Parallel()
+	m, s := newMeter(t), &muteStore{asked: make(chan struct{}), ended: make(chan error, 1)}
+	r := newRig(t, nil, nil, m.measured, func(c *winchester.Config) {
+		s.Store = c.Store
+		c.Store, c.StatisticsPeriod = s, -1
+	})
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var collecting sync.WaitGroup
+	collecting.Go(func() { m.collect() })
+	defer collecting.Wait()
+	<-s.asked
+	if err := r.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-s.ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Stop has waited for the question to end with %v", err)
+	}
+}
+
+// TestAgeIsAsTold: an answer that is told again does not grow older meanwhile.
+func TestAgeIsAsTold(t *testing.T) {
+	t.Parallel()
+	m, counting, broken := newMeter(t), &askedStore{}, &brokenStore{}
+	r := newRig(t, nil, nil, m.measured, func(c *winchester.Config) {
+		broken.Store = c.Store
+		counting.Store = broken
+		c.Store, c.StatisticsPeriod = counting, -1
+	})
+	r.add("paid", 1)
+	r.clock.Advance(time.Minute)
+	away := winchester.ErrUnavailable
+	broken.err.Store(&away)
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	age := func() (seconds float64) {
+		for _, one := range m.collect() {
+			if one.Name == "winchester.streams.ready.age" {
+				for _, p := range points(one.Data) {
+					seconds = max(seconds, p.value)
+				}
+			}
+		}
+		return seconds
+	}
+	for {
+		before := age()
+		asked := counting.ready.Load()
+		r.clock.Advance(time.Hour)
+		after := age()
+		if counting.ready.Load() == asked {
+			expect(t, "the age that is told again", after, before)
+			break
+		}
+	}
 	if err := r.Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -435,3 +435,28 @@ func replayed(t *testing.T, random *rand.Rand, events []winchester.Event) (ends 
 	defer mu.Unlock()
 	return ends
 }
+
+// TestResetInReplay: a stream that is reset is tried again at once, also if its
+// time is ahead of the machine's clock.
+func TestResetInReplay(t *testing.T) {
+	t.Parallel()
+	fail := true
+	r := newReplayRig(t, &script{handle: func(_ context.Context, events []winchester.Event, _ *winchester.Env) ([]winchester.Event, error) {
+		if fail {
+			return nil, winchester.Cancel(errors.New("told to fail"))
+		}
+		return events, nil
+	}})
+	ahead := today.Add(24 * time.Hour).Sub(noon)
+	id := r.addAt("paid", "A", ahead)
+	r.addAt("placed", "B", ahead+time.Second)
+	expect(t, "run", r.runOnce(), winchester.Loaded{Fire: 1})
+	expect(t, "state", r.stream(id).State, winchester.StateError)
+	fail = false
+	if _, err := r.ResetStream(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	r.machine.Advance(time.Second)
+	expect(t, "run after the reset", r.runOnce(), winchester.Loaded{Fire: 1})
+	expect(t, "state", r.stream(id).State, winchester.StateCompleted)
+}
