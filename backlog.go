@@ -23,6 +23,7 @@ type backlog struct {
 	statesAt asked
 	ready    [2]Ready // by passes
 	readyAt  asked
+	now      time.Time // by the engine's clock, when ready was asked for
 }
 
 var passes = [2]Pass{PassFire, PassExpire}
@@ -57,14 +58,23 @@ func (a *asked) ask(pause time.Duration, question func() error) {
 // register has the backlog observed until the returned function is called.
 func (b *backlog) register() (unregister func(), err error) {
 	t := b.m.triggers.metrics
-	r, err := t.meter.RegisterCallback(b.observe, t.states, t.ready, t.age, t.active)
+	// An SDK waits with Unregister until a collection has ended, which may be
+	// waiting for the database.
+	registered, end := context.WithCancel(context.Background())
+	r, err := t.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(registered, cancel)()
+		return b.observe(ctx, o)
+	}, t.states, t.ready, t.age, t.active)
 	if err != nil {
+		end()
 		return nil, err
 	}
-	return func() { _ = r.Unregister() }, nil
+	return func() { end(); _ = r.Unregister() }, nil
 }
 
-// observe is a metric.Callback.
+// observe is a metric.Callback, but that its ctx ends with the registration.
 func (b *backlog) observe(ctx context.Context, o metric.Observer) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,10 +82,10 @@ func (b *backlog) observe(ctx context.Context, o metric.Observer) error {
 	o.ObserveInt64(m.triggers.metrics.active, int64(m.inFlight.len()))
 	asking, cancel := context.WithTimeout(ctx, backlogTimeout)
 	defer cancel()
-	now := m.triggers.now()
 	b.readyAt.ask(readyPause, func() (err error) {
+		b.now = m.triggers.now()
 		for i, pass := range passes {
-			if b.ready[i], err = m.store.Ready(asking, pass, now, readyLimit); err != nil {
+			if b.ready[i], err = m.store.Ready(asking, pass, b.now, readyLimit); err != nil {
 				break
 			}
 		}
@@ -91,7 +101,7 @@ func (b *backlog) observe(ctx context.Context, o metric.Observer) error {
 		for i, r := range b.ready {
 			age := 0.0
 			if !r.Oldest.IsZero() {
-				age = max(now.Sub(r.Oldest).Seconds(), 0)
+				age = max(b.now.Sub(r.Oldest).Seconds(), 0)
 			}
 			o.ObserveInt64(m.triggers.metrics.ready, r.Streams, passOptions[i])
 			o.ObserveFloat64(m.triggers.metrics.age, age, passOptions[i])

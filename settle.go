@@ -3,6 +3,7 @@ package winchester
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -227,8 +228,16 @@ func (r *run) commitTx(ctx context.Context, tx Tx) error {
 		}
 		r.at = place{r.names[i], PhaseCommitTx}
 		s := r.begin(ctx, callCommitTx, i)
-		_, err := guard(r.at, func() (struct{}, error) { return struct{}{}, h.CommitTx(s.ctx, tx) })
-		s.end(err)
+		err := errGoexit
+		func() {
+			defer func() {
+				if err == errGoexit { //nolint:errorlint // nobody else has it
+					r.err = newFailure(fmt.Errorf("%s: %w", r.at, err))
+				}
+				s.end(err)
+			}()
+			_, err = guard(r.at, func() (struct{}, error) { return struct{}{}, h.CommitTx(s.ctx, tx) })
+		}()
 		if err != nil {
 			return err
 		}

@@ -273,7 +273,8 @@ func (s *Stream) reset(now time.Time) (bool, error) {
 		return false, nil
 	}
 	err := s.become(next)
-	s.Due, s.Attempt = due, 0
+	// In a replay its time is that of the events, and may be ahead of now.
+	s.Due, s.Attempt = earlier(due, now), 0
 	s.record(Attempt{Pass: pass, Ended: now, Outcome: AttemptReset})
 	return true, err
 }

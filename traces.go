@@ -103,7 +103,7 @@ func (r *run) beginSpan(t *tracing) {
 // endSpan ends the trace of a run, if there is one. r.result says what became of
 // it.
 func (r *run) endSpan() {
-	if r.span == nil {
+	if r.span == nil || r.result == "" { // or it is not over: see workers.complete
 		return
 	}
 	r.span.SetAttributes(attribute.String("winchester.result", r.result))

@@ -29,7 +29,9 @@ type workers struct {
 	low      chan struct{} // has a token when there is no more in runs than the workers have in hand
 	done     *gathering    // of runs that are to be settled
 	replace  func()        // starts one worker more
-	ended    chan struct{} // closed when all goroutines have ended
+	// goComplete starts a completer, that begins with those runs.
+	goComplete func(first []*run)
+	ended      chan struct{} // closed when all goroutines have ended
 
 	loading  sync.WaitGroup // of the dispatcher: for the loader of a batch
 	limit    int            // of the dispatcher: how many streams to claim at once
@@ -71,7 +73,8 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 	for range m.cfg.Workers {
 		w.replace()
 	}
-	goIn(&all, w.complete)
+	w.goComplete = func(first []*run) { goIn(&all, func() { w.complete(first) }) }
+	w.goComplete(nil)
 	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	var renewer sync.WaitGroup
 	goIn(&renewer, func() { m.renewLeases(renewing) })
@@ -357,6 +360,8 @@ func (w *workers) work() {
 	}
 }
 
+var errGoexit = errors.New("a handler has ended its goroutine (runtime.Goexit)")
+
 // execute is PipelineManager.execute. A handler that ends its goroutine, by
 // runtime.Goexit or what calls it, fails as one that panics does, and another
 // goroutine takes the place of this one.
@@ -366,7 +371,7 @@ func (w *workers) execute(r *run) {
 		if returned {
 			return
 		}
-		r.err = newFailure(errors.New("a handler has ended its goroutine (runtime.Goexit)"))
+		r.err = newFailure(errGoexit)
 		w.m.rollback(r)
 		w.add(r)
 		w.replace()
@@ -388,15 +393,28 @@ func (w *workers) company() int { return min(w.m.cfg.BatchSize, w.m.inFlight.len
 
 // complete settles what is done, as much at a time as has come together. As long
 // as others are being run, it gives them a moment to join.
-func (w *workers) complete() {
+//
+// A CommitTx that ends its goroutine, by runtime.Goexit or what calls it, has
+// failed its run; another goroutine then goes on with the batch.
+func (w *workers) complete(batch []*run) {
+	returned := false
+	defer func() {
+		if !returned {
+			w.goComplete(batch)
+		}
+	}()
 	for {
-		batch := w.done.take(w.company, w.m.cfg.BatchSize, linger)
 		if len(batch) == 0 {
-			return
+			batch = w.done.take(w.company, w.m.cfg.BatchSize, linger)
+		}
+		if len(batch) == 0 {
+			break
 		}
 		w.m.settle(w.ctx, batch)
 		w.m.inFlight.remove(batch)
+		batch = nil
 	}
+	returned = true
 }
 
 // renewLeases keeps the leases of the streams in flight until ctx ends, and
