@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,31 @@ func expectLines(t *testing.T, got []string, want ...string) {
 func handle(f func() error) func(context.Context, []winchester.Event, *winchester.Env) ([]winchester.Event, error) {
 	return func(_ context.Context, events []winchester.Event, _ *winchester.Env) ([]winchester.Event, error) {
 		return events, f()
+	}
+}
+
+// TestTakenOver: of a worker that died, the log tells, since the history may go with
+// the stream.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	r := newRig(t, nil, nil, func(c *winchester.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	r.add("paid", 1)
+	r.add("paid", 2)
+	now := r.clock.Now()
+	claimed, err := r.store.Claim(t.Context(), winchester.Claim{Pass: winchester.PassFire, Owner: "ghost", Now: now.Add(time.Second), LeaseUntil: now.Add(time.Minute), Limit: 10})
+	if err != nil || len(claimed) != 2 {
+		t.Fatalf("%v, %v", claimed, err)
+	}
+	r.pass(2 * time.Minute)
+	if got := log.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, "worker=ghost streams=2") {
+		t.Errorf("the log has\n%s", got)
+	}
+	log.Reset()
+	r.add("paid", 3)
+	r.pass(time.Second)
+	if got := log.String(); strings.Contains(got, "Took over") {
+		t.Errorf("of one that nobody had:\n%s", got)
 	}
 }
 

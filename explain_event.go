@@ -40,8 +40,8 @@ type Took struct {
 type NotTaken struct {
 	Trigger string `json:"trigger"`
 	// MatchedBy is the match criterion that would take the event now; nil if it
-	// would not be taken. If it would, the trigger was not there when the event
-	// came, or was another, or the stream has completed and was deleted.
+	// would not be taken. If it would, the stream was deleted, as those that complete
+	// most often are, or the trigger was not there when the event came, or was another.
 	MatchedBy *CriterionRef `json:"matched_by,omitempty"`
 	// Reason is why the trigger does not take the event, in the original's
 	// words: "not 'customer'", "No matching criteria".

@@ -166,9 +166,9 @@ func (x EventExplanation) String() string {
 		b.addf("Trigger %q has no stream with it, but would take it now, by match criterion %s", n.Trigger, n.MatchedBy)
 		gone := ""
 		if x.CompletedDeleted {
-			gone = ", or a stream that it was in has completed, with which it was deleted"
+			gone = "has completed and "
 		}
-		b.addf("  the trigger was not there when the event came, or was another%s", gone)
+		b.addf("  its stream %swas deleted, or the trigger was not there when the event came, or was another", gone)
 	}
 	return b.String()
 }

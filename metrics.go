@@ -138,6 +138,32 @@ func newMetrics(provider metric.MeterProvider) (*metrics, error) {
 	return m, nil
 }
 
+// begin makes the counters of what goes wrong begin at zero: Prometheus sees no
+// increase in a series that begins with the first error.
+func (m *metrics) begin(ctx context.Context, triggers []TriggerDefinition) {
+	if m.runs.Enabled(ctx) {
+		for _, t := range triggers {
+			for _, pass := range passes {
+				for _, result := range []string{runRetried, runFailed, runLost, runUnstored} {
+					m.runs.Add(ctx, 0, m.runs.get(runKind{t.Name, string(pass), result}).add...)
+				}
+			}
+		}
+	}
+	if m.errors.Enabled(ctx) {
+		for _, operation := range []string{opAdd, opClaim, opLoad, opSettle, opRenew, opLook, opTrim, opReset, opObserve} {
+			for _, kind := range []string{"conflict", "unavailable", "timeout", "other"} {
+				m.errors.Add(ctx, 0, m.errors.get(faultKind{operation, kind}).add...)
+			}
+		}
+	}
+	for _, c := range []*counter[Outcome]{&m.events, &m.notifications} {
+		if c.Enabled(ctx) {
+			c.Add(ctx, 0, c.get(OutcomeFailed).add...)
+		}
+	}
+}
+
 // counter and histogram are instruments whose attributes follow from a K.
 type counter[K comparable] struct {
 	metric.Int64Counter

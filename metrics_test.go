@@ -434,6 +434,35 @@ func TestMetricsOfBacklog(t *testing.T) {
 	expect(t, "questions after it stopped", counting.ready.Load(), asked)
 }
 
+// TestMetricsBeginAtZero: the first failure is an increase of a series that is there.
+func TestMetricsBeginAtZero(t *testing.T) {
+	t.Parallel()
+	m := newMeter(t)
+	r := newRig(t, nil, nil, m.measured)
+	if err := r.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, one := range m.collect() {
+		for _, p := range points(one.Data) {
+			got[one.Name+" "+p.attributes.Encoded(attribute.DefaultEncoder())] = p.value
+		}
+	}
+	for _, want := range []string{
+		"winchester.runs pass=fire,result=failed,trigger=order", "winchester.runs pass=expire,result=lost,trigger=order",
+		"winchester.runs pass=fire,result=retried,trigger=order", "winchester.runs pass=expire,result=unstored,trigger=order",
+		"winchester.database.errors error.type=unavailable,operation=claim", "winchester.database.errors error.type=other,operation=observe",
+		"winchester.events result=failed", "winchester.notifications outcome=failed",
+	} {
+		if v, there := got[want]; !there || v != 0 {
+			t.Errorf("%s: %v, %v", want, v, there)
+		}
+	}
+	if err := r.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestMetricsOfReady is about an engine that is awake and cannot claim.
 func TestMetricsOfReady(t *testing.T) {
 	t.Parallel()

@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -292,6 +294,7 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int, held 
 	}
 	m.stats.loaded.Add(int64(len(streams)))
 	m.triggers.metrics.batches.record(asking, float64(len(streams)), batchClaim)
+	m.logTakenOver(streams)
 	runs := make([]*run, len(streams))
 	for i, s := range streams {
 		runs[i] = newRun(ctx, s, pass, now, began)
@@ -299,6 +302,21 @@ func (m *PipelineManager) claim(ctx context.Context, pass Pass, limit int, held 
 	}
 	m.inFlight.add(runs)
 	return runs, nil
+}
+
+// logTakenOver tells of the workers whose streams were claimed after their leases:
+// with a stream that completes its history may go.
+func (m *PipelineManager) logTakenOver(streams []Stream) {
+	from := map[string]int{}
+	for _, s := range streams {
+		if n := len(s.Attempts); n > 0 && s.Attempts[n-1].Outcome == AttemptLost {
+			from[s.Attempts[n-1].Worker]++
+		}
+	}
+	for _, worker := range slices.Sorted(maps.Keys(from)) {
+		m.log.Warn("Took over streams of a worker whose lease ran out: it died, hung, or could not store their results",
+			"worker", worker, "streams", from[worker])
+	}
 }
 
 // heldNow is Claim.HeldNow, for a claim of all that is due.

@@ -57,6 +57,7 @@ func (m *PipelineManager) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("winchester: observe the backlog: %w", err)
 	}
+	m.triggers.metrics.begin(ctx, m.triggers.Triggers())
 	w := &workers{
 		m: m, stopping: make(chan struct{}), runs: make(chan *run, m.cfg.Workers+2*m.cfg.BatchSize), low: make(chan struct{}, 1),
 		done: newGathering(), ended: make(chan struct{}), soughtHeld: map[Pass]time.Time{},

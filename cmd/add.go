@@ -260,23 +260,26 @@ var eventKeys = []string{"message_id", "event_type", "timestamp", "traits"}
 func parseEvent(body []byte) (e winchester.Event, err error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil || keys == nil {
-		if json.Valid(body) {
-			return e, fmt.Errorf("expected an object with the keys %v, found %s", eventKeys, shortened(body))
+		hint := ""
+		switch {
+		case body[0] == '[':
+			hint = "; jq -c '.[]' makes lines of an array"
+		case string(body) == "{":
+			hint = "; jq -c . puts each object on one line"
 		}
-		return e, fmt.Errorf("this is not a JSON object on one line: %w", err)
+		if json.Valid(body) {
+			return e, fmt.Errorf("expected an object with the keys %v, found %s%s", eventKeys, shortened(body), hint)
+		}
+		return e, fmt.Errorf("this is not a JSON object on one line: %w%s", err, hint)
 	}
 	var faults []error
-next:
-	for key := range keys {
-		for _, known := range eventKeys {
-			if key == known {
-				continue next
-			}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if !slices.Contains(eventKeys, key) {
+			faults = append(faults, fmt.Errorf("unknown key %q%s", key, suggest.DidYouMean(key, eventKeys)))
 		}
-		faults = append(faults, fmt.Errorf("unknown key %q%s: an event has %v", key, suggest.DidYouMean(key, eventKeys), eventKeys))
 	}
 	if len(faults) > 0 {
-		return e, errors.Join(faults...)
+		return e, fmt.Errorf("%w; an event has %v, and all else belongs in traits", errors.Join(faults...), eventKeys)
 	}
 	text := func(key string) (out string) {
 		if raw, given := keys[key]; given && json.Unmarshal(raw, &out) != nil {

@@ -61,7 +61,6 @@ With --sql the statements are printed, not run: see db upgrade.`,
 	}
 	downgrade.Flags().BoolVar(&m.yes, "yes", false, "delete all events and streams, if that is what it comes to")
 	for _, c := range []*cobra.Command{upgrade, downgrade} {
-		c.Flags().BoolVar(&m.sql, "sql", false, "print the statements instead of running them")
 		c.ValidArgsFunction = cobra.FixedCompletions([]cobra.Completion{"head", "base", "+1", "-1"}, cobra.ShellCompDirectiveNoFileComp)
 	}
 	current := &cobra.Command{
@@ -85,10 +84,16 @@ With --sql the statements are printed, not run: see db upgrade.`,
 		Use:   "stamp VERSION",
 		Short: "Record a version without running anything",
 		Long: `Record that the database is at a version, without running anything: for a schema
-that was made by other means, say from what --sql printed.`,
-		Example: "  winchester db stamp head",
-		Args:    cobra.ExactArgs(1),
+that was made by other means. What upgrade --sql prints does so itself.
+
+With --sql the statements are printed, not run; no database is needed.`,
+		Example: `  winchester db stamp head
+  winchester db stamp --sql head --database postgres://db/app`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if m.sql {
+				return m.printStamp(args[0])
+			}
 			return m.with(c.Context(), func(ctx context.Context, g *store.Migrator) error {
 				version, err := m.version(g.Migrations(), args[0], 0)
 				if err == nil {
@@ -100,6 +105,9 @@ that was made by other means, say from what --sql printed.`,
 				return err
 			})
 		},
+	}
+	for _, c := range []*cobra.Command{upgrade, downgrade, stamp} {
+		c.Flags().BoolVar(&m.sql, "sql", false, "print the statements instead of running them")
 	}
 	return group("db", "Create, change and inspect the database's schema", upgrade, downgrade, current, history, stamp)
 }
@@ -188,6 +196,27 @@ func (m *migration) printRange(fromText, toText string, up bool) error {
 		return usagef("%s:%s goes up; use db upgrade", fromText, toText)
 	}
 	text, err := store.MigrationSQL(string(cfg.Database.URL), cfg.StoreOptions(), from, to)
+	if err == nil {
+		_, err = io.WriteString(m.out, text)
+	}
+	return err
+}
+
+// printStamp needs no database, but its URL, for the kind.
+func (m *migration) printStamp(target string) error {
+	cfg, err := m.settings()
+	if err != nil {
+		return err
+	}
+	all, err := store.Migrations(string(cfg.Database.URL), cfg.StoreOptions())
+	if err != nil {
+		return err
+	}
+	version, err := m.version(all, target, 0)
+	if err != nil {
+		return err
+	}
+	text, err := store.StampSQL(string(cfg.Database.URL), cfg.StoreOptions(), version)
 	if err == nil {
 		_, err = io.WriteString(m.out, text)
 	}

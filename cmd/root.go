@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/seed71495667/winchester/internal/suggest"
 )
 
 // commands are the subcommands, in the order in which help lists them.
@@ -118,12 +120,11 @@ func group(use, short string, subcommands ...*cobra.Command) *cobra.Command {
 			if len(args) == 0 {
 				return c.Help()
 			}
-			hint := ""
-			c.SuggestionsMinimumDistance = 2
-			for _, s := range c.SuggestionsFor(args[0]) {
-				hint = " (did you mean \"" + s + "\"?)"
+			var names []string
+			for _, s := range c.Commands() {
+				names = append(names, s.Name())
 			}
-			return usagef("unknown command %q%s", args[0], hint)
+			return usagef("unknown command %q%s", args[0], suggest.DidYouMean(args[0], names))
 		},
 	}
 	c.AddCommand(subcommands...)

@@ -162,6 +162,45 @@ func MigrationSQL(url string, o Options, from, to int) (string, error) {
 	return script(d, t, all, from, to)
 }
 
+// StampSQL returns the SQL that records that a database of the URL's kind is at a
+// version of the schema, without connecting to it: what Migrator.Stamp does.
+func StampSQL(url string, o Options, version int) (string, error) {
+	l, err := parseURL(url, &o)
+	if err != nil {
+		return "", err
+	}
+	if o, err = o.withDefaults(); err != nil {
+		return "", err
+	}
+	d, t := dialects[l.kind], newTables(o)
+	all, err := readMigrations(d.migrations(), t)
+	if err != nil {
+		return "", err
+	}
+	if version < 0 || version > len(all) {
+		return "", fmt.Errorf("store: there is no schema version %d; versions are 0 to %d", version, len(all))
+	}
+	var b strings.Builder
+	for _, sql := range d.createMigrations(t) {
+		b.WriteString(sql + ";\n\n")
+	}
+	b.WriteString("BEGIN;\n\n")
+	for _, sql := range stampStatements(t, all[:version]) {
+		b.WriteString(sql + ";\n")
+	}
+	b.WriteString("\nCOMMIT;\n")
+	return b.String(), nil
+}
+
+// stampStatements record that these migrations have been applied, and no others.
+func stampStatements(t tables, applied []Migration) []string {
+	out := []string{"DELETE FROM " + t.migrations}
+	for _, one := range applied {
+		out = append(out, change{Migration: one}.bookkeeping(t))
+	}
+	return out
+}
+
 // Migrations lists the migrations of a database of the URL's kind, oldest first,
 // without connecting to it.
 func Migrations(url string, o Options) ([]Migration, error) {

@@ -215,11 +215,8 @@ func (m *Migrator) Stamp(ctx context.Context, version int) error {
 			if err := db.Exec(m.s.d.lockMigrations(m.s.t)).Error; err != nil {
 				return err
 			}
-			if err := db.Exec("DELETE FROM " + m.s.t.migrations).Error; err != nil {
-				return err
-			}
-			for _, one := range m.all[:version] {
-				if err := db.Exec(change{Migration: one}.bookkeeping(m.s.t)).Error; err != nil {
+			for _, sql := range stampStatements(m.s.t, m.all[:version]) {
+				if err := db.Exec(sql).Error; err != nil {
 					return err
 				}
 			}

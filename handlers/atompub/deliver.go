@@ -174,12 +174,12 @@ func post(ctx context.Context, client *http.Client, timeout time.Duration, r req
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case limited.Err() != nil:
-		return nil, &failure{text: fmt.Sprintf("no answer from %s within %s", place(r.url), timeout), ofServer: true}
+		return nil, &failure{text: fmt.Sprintf("no answer within %s", timeout), ofServer: true}
 	}
 	if withURL := (*url.Error)(nil); errors.As(err, &withURL) {
 		err = withURL.Err // the URL may hold a secret
 	}
-	return nil, &failure{text: hide(fmt.Sprintf("%s: %v", place(r.url), err), r.secrets), ofServer: true}
+	return nil, &failure{text: hide(err.Error(), r.secrets), ofServer: true}
 }
 
 func (r request) do(ctx context.Context, client *http.Client) (*answer, error) {

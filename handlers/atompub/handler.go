@@ -154,7 +154,8 @@ func (h *Handler) Commit(ctx context.Context) error {
 	if len(refused) == 0 {
 		return nil
 	}
-	return winchester.Cancel(fmt.Errorf("%d of %d entries were refused for good, the others are delivered:\n%w",
+	// The first one is on that line, which is the one that histories keep.
+	return winchester.Cancel(fmt.Errorf("%d of %d entries were refused for good, the others are delivered: %w",
 		len(refused), len(h.events), errors.Join(refused...)))
 }
 

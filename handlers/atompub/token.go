@@ -106,6 +106,9 @@ func (t *tokens) ask(ctx context.Context, client *http.Client, timeout time.Dura
 		header: http.Header{"Accept": {"application/json"}, "Content-Type": {"application/json"}},
 	})
 	if err != nil {
+		if f := (*failure)(nil); errors.As(err, &f) {
+			f.text = "authentication: " + place(t.server) + ": " + f.text
+		}
 		return "", err
 	}
 	if a.status/100 != 2 {
