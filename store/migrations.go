@@ -140,19 +140,25 @@ func script(d dialect, t tables, all []Migration, from, to int) (string, error) 
 	}
 }
 
+// migrationsOf reads the migrations for the kind of database that a URL names.
+func migrationsOf(url string, o Options) (dialect, tables, []Migration, error) {
+	l, err := parseURL(url, &o)
+	if err != nil {
+		return nil, tables{}, nil, err
+	}
+	if o, err = o.withDefaults(); err != nil {
+		return nil, tables{}, nil, err
+	}
+	d, t := dialects[l.kind], newTables(o)
+	all, err := readMigrations(d.migrations(), t)
+	return d, t, all, err
+}
+
 // MigrationSQL returns the SQL that takes a database of the URL's kind from one
 // version of the schema to another, up or down, without connecting to it. 0 is
 // the empty database; to is -1 for the latest version.
 func MigrationSQL(url string, o Options, from, to int) (string, error) {
-	l, err := parseURL(url, &o)
-	if err != nil {
-		return "", err
-	}
-	if o, err = o.withDefaults(); err != nil {
-		return "", err
-	}
-	d, t := dialects[l.kind], newTables(o)
-	all, err := readMigrations(d.migrations(), t)
+	d, t, all, err := migrationsOf(url, o)
 	if err != nil {
 		return "", err
 	}
@@ -165,15 +171,7 @@ func MigrationSQL(url string, o Options, from, to int) (string, error) {
 // StampSQL returns the SQL that records that a database of the URL's kind is at a
 // version of the schema, without connecting to it: what Migrator.Stamp does.
 func StampSQL(url string, o Options, version int) (string, error) {
-	l, err := parseURL(url, &o)
-	if err != nil {
-		return "", err
-	}
-	if o, err = o.withDefaults(); err != nil {
-		return "", err
-	}
-	d, t := dialects[l.kind], newTables(o)
-	all, err := readMigrations(d.migrations(), t)
+	d, t, all, err := migrationsOf(url, o)
 	if err != nil {
 		return "", err
 	}
