@@ -243,6 +243,36 @@ func hotVerbs(ctx context.Context, s *store.Store) map[string]func(i int) error 
 	}
 }
 
+// TestPlanOfEvents: the events of a batch are read one by one from the index, and
+// no copies of them are kept for streams that have the same events.
+func TestPlanOfEvents(t *testing.T) {
+	t.Parallel()
+	s, db, watch := openWatched(t, store.Options{})
+	const each = 10
+	fill(t, db, 3000, each)
+	streams := make([]int64, 100)
+	for i := range 8 { // from the sixth time on, a plan that is made once for all values
+		for j := range streams {
+			streams[j] = int64(1 + i*len(streams) + j)
+		}
+		watch.take()
+		events, err := s.StreamEvents(t.Context(), streams...)
+		must(t, err)
+		if len(events) != len(streams) || len(events[streams[7]]) != each {
+			t.Fatalf("%d streams have events, one of them %d", len(events), len(events[streams[7]]))
+		}
+		seen := watch.take()
+		if len(seen) == 0 {
+			t.Fatal("no plan was seen")
+		}
+		for _, plan := range seen {
+			if strings.Contains(plan, "Seq Scan on winchester_") || strings.Contains(plan, "Memoize") {
+				t.Errorf("time %d: %s", i, plan)
+			}
+		}
+	}
+}
+
 // TestClaimBehindBacklog: what a claim costs must not grow with how much has
 // expired, as it has when the workers were away for a while; else working that off
 // takes the square of it.
