@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -73,6 +75,7 @@ func TestPlansWithMuchStored(t *testing.T) {
 	}
 	s, db, watch := openWatched(t, store.Options{})
 	fill(t, db, 1_000_000, 5)
+	must(t, db.Exec(analyze).Error)
 	watch.take()
 	for verb, run := range hotVerbs(t.Context(), s) {
 		t.Run(verb, func(t *testing.T) {
@@ -86,6 +89,9 @@ func TestPlansWithMuchStored(t *testing.T) {
 			for _, plan := range seen {
 				if strings.Contains(plan, "Seq Scan on winchester_") {
 					t.Errorf("reads a whole table: %s", plan)
+				}
+				if isCompiled(t, plan) {
+					t.Errorf("is compiled: %s", plan)
 				}
 			}
 		})
@@ -108,11 +114,12 @@ func fill(t *testing.T, db *gorm.DB, streams, events int) {
 			timestamptz '2027-01-01' + i * interval '5 seconds', CASE i %% 10 WHEN 0 THEN timestamptz '2027-01-01' + i * interval '5 seconds' END
 			FROM generate_series(0, %d) AS i`, streams-1),
 		fmt.Sprintf(`INSERT INTO winchester_stream_events SELECT s.id, (s.id - 1) * %d + n FROM winchester_streams s, generate_series(1, %d) AS n`, events, events),
-		"ANALYZE winchester_events, winchester_streams, winchester_stream_events",
 	} {
 		must(t, db.Exec(sql).Error)
 	}
 }
+
+const analyze = "ANALYZE winchester_events, winchester_streams, winchester_stream_events"
 
 // hotVerbs are those whose work must not grow with what is stored.
 func hotVerbs(ctx context.Context, s *store.Store) map[string]func(i int) error {
@@ -243,34 +250,63 @@ func hotVerbs(ctx context.Context, s *store.Store) map[string]func(i int) error 
 	}
 }
 
-// TestPlanOfEvents: the events of a batch are read one by one from the index, and
-// no copies of them are kept for streams that have the same events.
+// TestPlanOfEvents: the events of a batch are read one by one from the index,
+// no copies of them are kept for streams that have the same events, and the plan
+// is not compiled, whatever the server's statistics say of the tables.
 func TestPlanOfEvents(t *testing.T) {
 	t.Parallel()
-	s, db, watch := openWatched(t, store.Options{})
-	const each = 10
-	fill(t, db, 3000, each)
-	streams := make([]int64, 100)
-	for i := range 8 { // from the sixth time on, a plan that is made once for all values
-		for j := range streams {
-			streams[j] = int64(1 + i*len(streams) + j)
-		}
-		watch.take()
-		events, err := s.StreamEvents(t.Context(), streams...)
-		must(t, err)
-		if len(events) != len(streams) || len(events[streams[7]]) != each {
-			t.Fatalf("%d streams have events, one of them %d", len(events), len(events[streams[7]]))
-		}
-		seen := watch.take()
-		if len(seen) == 0 {
-			t.Fatal("no plan was seen")
-		}
-		for _, plan := range seen {
-			if strings.Contains(plan, "Seq Scan on winchester_") || strings.Contains(plan, "Memoize") {
-				t.Errorf("time %d: %s", i, plan)
+	for name, c := range map[string]struct {
+		streams, events, batch int
+		analyzed               bool
+	}{
+		"few events":         {3000, 10, 100, true},
+		"many events":        {600, 500, 40, true},
+		"without statistics": {30_000, 10, 100, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, db, watch := openWatched(t, store.Options{})
+			must(t, db.Exec("ALTER TABLE winchester_stream_events SET (autovacuum_enabled = off)").Error)
+			fill(t, db, c.streams, c.events)
+			if c.analyzed {
+				must(t, db.Exec(analyze).Error)
 			}
-		}
+			streams := make([]int64, c.batch)
+			for i := range 8 { // from the sixth time on, a plan that is made once for all values
+				for j := range streams {
+					streams[j] = int64(1 + i*c.batch + j)
+				}
+				watch.take()
+				events, err := s.StreamEvents(t.Context(), streams...)
+				must(t, err)
+				if len(events) != c.batch || len(events[streams[7]]) != c.events {
+					t.Fatalf("%d streams have events, one of them %d", len(events), len(events[streams[7]]))
+				}
+				seen := watch.take()
+				if len(seen) == 0 {
+					t.Fatal("no plan was seen")
+				}
+				for _, plan := range seen {
+					if strings.Contains(plan, "Seq Scan on winchester_") || strings.Contains(plan, "Memoize") || isCompiled(t, plan) {
+						t.Errorf("time %d: %s", i, plan)
+					}
+				}
+			}
+		})
 	}
+}
+
+// isCompiled tells whether a plan costs as much as the server, by default,
+// compiles (jit_above_cost).
+func isCompiled(t *testing.T, plan string) bool {
+	t.Helper()
+	costs := regexp.MustCompile(`\(cost=[0-9.]+\.\.([0-9.]+) `).FindStringSubmatch(plan)
+	if costs == nil {
+		t.Fatalf("a plan without costs: %s", plan)
+	}
+	cost, err := strconv.ParseFloat(costs[1], 64)
+	must(t, err)
+	return cost > 100_000
 }
 
 // TestClaimBehindBacklog: what a claim costs must not grow with how much has
