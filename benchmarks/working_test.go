@@ -81,7 +81,8 @@ func newWork(b *testing.B, workers, perStream int) *work {
 	pool := openPool(b, postgresURL(b))
 	b.Cleanup(pool.Close)
 	schema := migrated(b)
-	return &work{pool: pool, workers: workers, streams: 3000 * workers, perStream: perStream, schema: schema, store: openStore(b, schema)}
+	const streams = 12_000 // however many workers there are, so that tables of the same size are compared
+	return &work{pool: pool, workers: workers, streams: streams, perStream: perStream, schema: schema, store: openStore(b, schema)}
 }
 
 // engine makes the work anew, also in the schemas of others, and is the engines'
