@@ -122,12 +122,18 @@ func TestReplayedLeasesGoByTheMachine(t *testing.T) {
 	t.Cleanup(letGo) // or the engine would not stop
 	<-begun
 	startAll(t, other)
+	// Of either engine the clock, the dispatcher, and who renews leases.
+	asleep := func() { waitFor(t, func() bool { return r.machine.Waiting() == 6 }) }
+	asleep()
 	for range 200 { // seconds: more than three leases
 		if _, err := r.replay.Advance(t.Context(), r.replay.Now().Add(1000*time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		r.machine.Advance(time.Second)
-		waitFor(t, func() bool { return r.stream(id).Due.After(r.machine.Now().Add(20 * time.Second)) })
+		asleep()
+		if left := r.stream(id).Due.Sub(r.machine.Now()); left <= 40*time.Second { // renewed three times a minute
+			t.Fatal("the lease ends in ", left)
+		}
 	}
 	expect(t, "owner", r.stream(id).Owner, "first")
 	letGo()
