@@ -423,8 +423,9 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		values = append(values, laterOf(c.Now, c.HeldNow))
 	}
 	out := make([]claimed, 0, c.Limit)
+	streams := newClaimedReader()
 	err := eachOn(write, func(row scanner) error {
-		one, err := scanClaimed(row)
+		one, err := streams.read(row)
 		out = append(out, one)
 		return err
 	}, "UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN $3 THEN 2 ELSE 1 END, "+
@@ -432,7 +433,7 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		"'worker', left(owner, 100), 'ended', "+utcText(due)+", 'outcome', $8::text, 'retry_at', "+utcText("$9::timestamptz")+")::text || E'\\n' ELSE attempts END, "+
 		"state = $3, open_key = NULL, owner = $4, claimed_due = "+due+", "+due+" = $5, "+other+" = NULL, attempt = attempt + 1 "+
 		"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED)) "+
-		"RETURNING "+wholeStreamColumns+", claimed_due", values...)
+		"RETURNING "+claimedColumns, values...)
 	return out, err
 }
 

@@ -96,9 +96,10 @@ func (s *Store) findStreams(db *gorm.DB, q winchester.StreamQuery) ([]winchester
 		return nil, err
 	}
 	var found []winchester.StoredStream
+	streams := newWholeStreamReader()
 	err = each(page(query, mark, rowOf(q.EventID, "stream_id"), q.Limit).Select(wholeStreamColumns), func(row scanner) error {
 		var one winchester.StoredStream
-		err := scanWhole(row, &one.Stream)
+		err := streams.read(row, &one.Stream)
 		one.Mark = mark.At(one.ID)
 		found = append(found, one)
 		return err

@@ -33,54 +33,110 @@ func newTables(o Options) tables {
 // eventColumns are what scanEvent reads.
 const eventColumns = "id, message_id, event_type, timestamp, traits"
 
-// streamColumns are what scanStream reads: all but the history, which a stream
-// that takes events has none of.
+// streamColumns are what a streamReader reads: all but the history, which a
+// stream that takes events has none of.
 const streamColumns = "id, name, stream_key, open_key IS NOT NULL AS is_open, distinguishing_traits, state, state_serial_no, " +
 	"first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, " +
 	"owner, attempt, committed, last_error, last_error_at, progress, filing_no"
 
-// wholeStreamColumns are what scanWhole reads.
+// wholeStreamColumns are what a wholeStreamReader reads.
 const wholeStreamColumns = streamColumns + ", attempts"
 
-// scanWhole reads the wholeStreamColumns, and what may follow them into more.
-func scanWhole(row scanner, s *winchester.Stream, more ...any) error {
-	var attempts string
-	err := scanStream(row, s, append([]any{&attempts}, more...)...)
-	s.Attempts = winchester.DecodeAttempts(attempts)
-	return err
-}
+// claimedColumns are what a claimedReader reads.
+const claimedColumns = wholeStreamColumns + ", claimed_due"
 
 // scanner is a row: *sql.Row or *sql.Rows.
 type scanner interface{ Scan(dest ...any) error }
 
-// scanStream reads the streamColumns, and what may follow them into more.
-func scanStream(row scanner, s *winchester.Stream, more ...any) error {
-	var traits, progress string
-	var first, last, fire, expire, fireDue, expireDue, failed timeColumn
-	dest := []any{
-		&s.ID, &s.Name, &s.Key, &s.Open, &traits, &s.State, &s.StateSerialNo,
-		&first, &last, &fire, &expire, &fireDue, &expireDue,
-		&s.Owner, &s.Attempt, &s.Committed, &s.LastError, &failed, &progress, &s.FilingNo,
-	}
-	if err := row.Scan(append(dest, more...)...); err != nil {
+// streamReader reads rows of streamColumns, and of what may follow them. What it
+// scans a row into serves for all of them; so does what it learns of traits.
+type streamReader struct {
+	s                                                     winchester.Stream
+	name, owner                                           repeatedText
+	traits                                                string
+	first, last, fire, expire, fireDue, expireDue, failed timeColumn
+	progress                                              []byte
+	dest                                                  []any
+	parser                                                winchester.TraitsParser
+}
+
+func newStreamReader(more ...any) *streamReader {
+	r := &streamReader{}
+	s := &r.s
+	r.dest = append([]any{
+		&s.ID, &r.name, &s.Key, &s.Open, &r.traits, &s.State, &s.StateSerialNo,
+		&r.first, &r.last, &r.fire, &r.expire, &r.fireDue, &r.expireDue,
+		&r.owner, &s.Attempt, &s.Committed, &s.LastError, &r.failed, &r.progress, &s.FilingNo,
+	}, more...)
+	return r
+}
+
+func (r *streamReader) read(row scanner, to *winchester.Stream) error {
+	r.s = winchester.Stream{}
+	if err := row.Scan(r.dest...); err != nil {
 		return err
 	}
-	s.FirstEvent, s.LastEvent, s.FireTimestamp, s.ExpireTimestamp = first.Time, last.Time, fire.Time, expire.Time
-	s.LastErrorAt = failed.Time
+	s := &r.s
+	s.Name, s.Owner = r.name.text, r.owner.text
+	s.FirstEvent, s.LastEvent, s.FireTimestamp, s.ExpireTimestamp = r.first.Time, r.last.Time, r.fire.Time, r.expire.Time
+	s.LastErrorAt = r.failed.Time
 	switch s.State { // the due time is stored once: as that of the pass
 	case winchester.StateFiring, winchester.StateRetryFire:
-		s.Due = fireDue.Time
+		s.Due = r.fireDue.Time
 	case winchester.StateExpiring, winchester.StateRetryExpire:
-		s.Due = expireDue.Time
+		s.Due = r.expireDue.Time
 	}
-	if err := s.Progress.UnmarshalText([]byte(progress)); err != nil {
+	if err := s.Progress.UnmarshalText(r.progress); err != nil {
 		s.Progress = winchester.Progress{} // it is counted anew from the events
 	}
 	var err error
-	if s.DistinguishingTraits, err = winchester.ParseTraits(traits); err != nil {
-		return &unreadableError{s.ID, fmt.Errorf("distinguishing %w", err)}
+	if s.DistinguishingTraits, err = r.parser.Parse(r.traits); err != nil {
+		err = &unreadableError{s.ID, fmt.Errorf("distinguishing %w", err)}
 	}
-	return nil
+	*to = *s
+	return err
+}
+
+// wholeStreamReader reads rows of wholeStreamColumns, and of what may follow
+// them.
+type wholeStreamReader struct {
+	*streamReader
+	attempts string
+}
+
+func newWholeStreamReader(more ...any) *wholeStreamReader {
+	r := &wholeStreamReader{}
+	r.streamReader = newStreamReader(append([]any{&r.attempts}, more...)...)
+	return r
+}
+
+func (r *wholeStreamReader) read(row scanner, to *winchester.Stream) error {
+	err := r.streamReader.read(row, to)
+	to.Attempts = winchester.DecodeAttempts(r.attempts)
+	return err
+}
+
+// claimedReader reads rows of claimedColumns: streams that have just been
+// claimed. If one cannot be understood it must be told all the same: it is this
+// worker's now.
+type claimedReader struct {
+	*wholeStreamReader
+	due timeColumn
+}
+
+func newClaimedReader() *claimedReader {
+	r := &claimedReader{}
+	r.wholeStreamReader = newWholeStreamReader(&r.due)
+	return r
+}
+
+func (r *claimedReader) read(row scanner) (c claimed, err error) {
+	err = r.wholeStreamReader.read(row, &c.stream)
+	c.due = r.due.Time
+	if fault := (*unreadableError)(nil); errors.As(err, &fault) {
+		c.stream.Unreadable, err = fault, nil
+	}
+	return c, err
 }
 
 // unreadableError says that a stream has been read, but not understood whole.
@@ -91,18 +147,6 @@ type unreadableError struct {
 
 func (e *unreadableError) Error() string { return fmt.Sprintf("stream %d: %v", e.id, e.err) }
 func (e *unreadableError) Unwrap() error { return e.err }
-
-// scanClaimed reads a stream that has just been claimed. If it cannot be
-// understood it must be told all the same: it is this worker's now.
-func scanClaimed(row scanner) (c claimed, err error) {
-	var was timeColumn
-	err = scanWhole(row, &c.stream, &was)
-	c.due = was.Time
-	if fault := (*unreadableError)(nil); errors.As(err, &fault) {
-		c.stream.Unreadable, err = fault, nil
-	}
-	return c, err
-}
 
 // scanEvent reads the eventColumns.
 func scanEvent(row scanner, id *int64, e *winchester.Event) error {

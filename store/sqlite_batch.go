@@ -311,15 +311,16 @@ func (d sqliteDialect) claim(_ context.Context, read, write *gorm.DB, t tables, 
 		int64(state), c.Owner, d.timeValue(c.LeaseUntil),
 	}, at...)
 	var out []claimed
+	streams := newClaimedReader()
 	err := each(write.Raw("UPDATE "+t.streams+" SET state_serial_no = state_serial_no + CASE state WHEN ? THEN 2 ELSE 1 END, "+
 		"attempts = CASE WHEN state = ? AND length(attempts) < ? THEN attempts || json_object('number', attempt, 'pass', ?, "+
 		"'worker', substr(owner, 1, 100), 'ended', "+due+", 'outcome', ?, 'retry_at', ?) || char(10) ELSE attempts END, "+
 		"state = ?, open_key = NULL, owner = ?, claimed_due = "+due+", "+due+" = ?, "+other+" = NULL, attempt = attempt + 1 "+
 		"WHERE id IN (SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT ?) "+
-		"RETURNING "+wholeStreamColumns+", claimed_due",
+		"RETURNING "+claimedColumns,
 		append(values, c.Limit)...),
 		func(row scanner) error {
-			one, err := scanClaimed(row)
+			one, err := streams.read(row)
 			out = append(out, one)
 			return err
 		})

@@ -146,9 +146,10 @@ func (tx *transaction) OpenStreams(ctx context.Context, keys []string) (map[stri
 	if len(keys) == 0 {
 		return open, nil
 	}
+	streams := newStreamReader()
 	err := tx.s.d.openStreams(ctx, tx.conn, tx.s.t, keys, func(row scanner) error {
 		s := &winchester.Stream{}
-		err := scanStream(row, s)
+		err := streams.read(row, s)
 		open[s.Key] = s
 		return err
 	})
