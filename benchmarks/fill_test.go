@@ -26,7 +26,7 @@ func fill(b *testing.B, pool *pgxpool.Pool, schema string, s stored) {
 	}
 	execute(b, pool, inSchema(schema, `INSERT INTO {streams} (name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
 	first_event, last_event, fire_timestamp, expire_timestamp, fire_due, expire_due, progress)
-	SELECT $1, key, key, '{"instance_id":"' || key || '"}', 1, 0, at, at, CASE WHEN $3 THEN at END, at + interval '2d',
+	SELECT $1, key, encode(substr(sha256(convert_to(key, 'UTF8')), 1, 16), 'hex')::uuid, '{"instance_id":"' || key || '"}', 1, 0, at, at, CASE WHEN $3 THEN at END, at + interval '2d',
 		CASE WHEN $3 THEN at END, at + interval '2d', $4
 	FROM (SELECT $2::timestamptz) AS times (at), (SELECT encode(sha256(n::text::bytea), 'base64') AS key FROM generate_series($5::int, $5::int + $6::int - 1) AS n) AS keys`),
 		triggerName, noon.Add(-time.Hour), s.ready, progress, s.first, s.streams)

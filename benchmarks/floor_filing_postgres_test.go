@@ -2,12 +2,14 @@ package benchmarks
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed71495667/winchester"
@@ -62,15 +64,15 @@ func newFilingFloor(b *testing.B) *filingFloor {
 WITH stored AS (
 	INSERT INTO {events} (message_id, event_type, timestamp, traits)
 	SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-	ON CONFLICT (message_id) DO NOTHING RETURNING id, message_id, timestamp
+	ON CONFLICT ON CONSTRAINT winchester_events_message_id DO NOTHING RETURNING id, message_id, timestamp
 ), placed AS MATERIALIZED (
 	SELECT id, timestamp, stream FROM stored JOIN unnest($1::text[], $5::int[]) AS of (message_id, stream) USING (message_id)
 ), filed AS (
 	INSERT INTO {streams} AS s (name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
 		first_event, last_event, expire_timestamp, expire_due, progress)
-	SELECT '`+triggerName+`', key, key, traits, 1, 0, first, last, last + interval '2d', last + interval '2d', '`+progress+`'
+	SELECT '`+triggerName+`', key, open_key, traits, 1, 0, first, last, last + interval '2d', last + interval '2d', '`+progress+`'
 	FROM (SELECT stream, min(timestamp) AS first, max(timestamp) AS last FROM placed GROUP BY stream) AS spans
-	JOIN unnest($6::text[], $7::text[]) WITH ORDINALITY AS of (key, traits, stream) USING (stream)
+	JOIN unnest($6::text[], $7::text[], $8::uuid[]) WITH ORDINALITY AS of (key, traits, open_key, stream) USING (stream)
 	ORDER BY key
 	ON CONFLICT (open_key) WHERE open_key IS NOT NULL DO UPDATE SET first_event = least(s.first_event, excluded.first_event),
 		last_event = greatest(s.last_event, excluded.last_event),
@@ -90,6 +92,7 @@ type arrays struct {
 	times                     []time.Time
 	streams                   []int32 // of each event, counted from 1
 	keys, distinguishing      []string
+	openKeys                  []pgtype.UUID
 }
 
 func arraysOf(rows []row) arrays {
@@ -99,6 +102,8 @@ func arraysOf(rows []row) arrays {
 		n := number[r.key]
 		if n == 0 {
 			a.keys, a.distinguishing = append(a.keys, r.key), append(a.distinguishing, r.distinguishing)
+			digest := sha256.Sum256([]byte(r.key))
+			a.openKeys = append(a.openKeys, pgtype.UUID{Bytes: [16]byte(digest[:]), Valid: true})
 			n = int32(len(a.keys))
 			number[r.key] = n
 		}
@@ -109,7 +114,7 @@ func arraysOf(rows []row) arrays {
 }
 
 func (f *filingFloor) file(ctx context.Context, a arrays, stored int) error {
-	tag, err := f.pool.Exec(ctx, f.statement, a.messageIDs, a.types, a.times, a.traits, a.streams, a.keys, a.distinguishing)
+	tag, err := f.pool.Exec(ctx, f.statement, a.messageIDs, a.types, a.times, a.traits, a.streams, a.keys, a.distinguishing, a.openKeys)
 	if err == nil && tag.RowsAffected() != int64(stored) {
 		err = fmt.Errorf("%d events were stored, not %d", tag.RowsAffected(), stored)
 	}

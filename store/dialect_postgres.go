@@ -27,7 +27,7 @@ var postgresMigrations embed.FS
 
 // postgresDialect is PostgreSQL, 13 or later, by the driver pgx. How a server
 // is connected to is in postgres_open.go, the batch statements are in
-// postgres_batch.go, and the wake-ups in postgres_listen.go.
+// postgres_filing.go and postgres_runs.go, and the wake-ups in postgres_listen.go.
 //
 // Everything works at READ COMMITTED, the default isolation; what protects each
 // invariant there is in docs/storage.md. No statement relies on what a session

@@ -73,7 +73,8 @@ const (
 		WHERE l.pass = 'fire' AND s.name = 'assembly')`
 	another = `(SELECT max(l.stream_id) FROM chaos.ledger l JOIN chaos.winchester_streams s ON s.id = l.stream_id
 		WHERE l.pass = 'fire' AND s.name = 'assembly')`
-	itsEvent = `(SELECT max(event_id) FROM chaos.winchester_stream_events WHERE stream_id = ` + aFired + `)`
+	itsOpenKey = `encode(substr(sha256(convert_to(stream_key, 'UTF8')), 1, 16), 'hex')::uuid`
+	itsEvent   = `(SELECT max(event_id) FROM chaos.winchester_stream_events WHERE stream_id = ` + aFired + `)`
 )
 
 // damage is done to a finished run, and must be found.
@@ -89,7 +90,7 @@ var damages = []damage{
 	{"lose an event", `DELETE FROM chaos.winchester_events WHERE id = ` + itsEvent, []check.Kind{check.Stored, check.Acknowledged, check.Filed}},
 	{"lose an event and its memberships", `WITH lost AS (DELETE FROM chaos.winchester_events WHERE id = ` + itsEvent + ` RETURNING id)
 		DELETE FROM chaos.winchester_stream_events WHERE event_id IN (SELECT id FROM lost)`, []check.Kind{check.Stored, check.Acknowledged, check.Booked}},
-	{"store an event twice", `DROP INDEX chaos.winchester_events_message_id; WITH again AS (SELECT nextval('chaos.winchester_events_id_seq') AS id, *
+	{"store an event twice", `ALTER TABLE chaos.winchester_events DROP CONSTRAINT winchester_events_message_id; WITH again AS (SELECT nextval('chaos.winchester_events_id_seq') AS id, *
 		FROM (SELECT message_id, event_type, timestamp, traits FROM chaos.winchester_events WHERE id = ` + itsEvent + `) AS e)
 		INSERT INTO chaos.winchester_events SELECT * FROM again`, []check.Kind{check.Stored}},
 	{"invent an event", `INSERT INTO chaos.winchester_events (message_id, event_type, timestamp, traits) VALUES ('x', 'sample', now(), '{"region":"region 1"}')`,
@@ -109,9 +110,9 @@ var damages = []damage{
 	{"exchange a key", `UPDATE chaos.winchester_streams SET distinguishing_traits = '{"cell":"elsewhere"}' WHERE id = ` + aFired, []check.Kind{check.Filed}},
 	{"give two streams one key", `UPDATE chaos.winchester_streams SET stream_key = (SELECT stream_key FROM chaos.winchester_streams WHERE name = 'order' LIMIT 1)
 		WHERE id = ` + aFired, []check.Kind{check.Filed}},
-	{"leave a stream open", `UPDATE chaos.winchester_streams SET open_key = stream_key WHERE id = ` + aFired, []check.Kind{check.Ended}},
+	{"leave a stream open", `UPDATE chaos.winchester_streams SET open_key = ` + itsOpenKey + ` WHERE id = ` + aFired, []check.Kind{check.Ended}},
 	{"open two streams of a key", `DROP INDEX chaos.winchester_streams_open_key;
-		UPDATE chaos.winchester_streams SET open_key = stream_key WHERE name = 'digest'`, []check.Kind{check.OneOpen, check.Ended}},
+		UPDATE chaos.winchester_streams SET open_key = ` + itsOpenKey + ` WHERE name = 'digest'`, []check.Kind{check.OneOpen, check.Ended}},
 	{"forget that a stream fires", `UPDATE chaos.winchester_streams SET fire_timestamp = NULL WHERE id = ` + aFired, []check.Kind{check.Counted, check.Booked}},
 	{"fire a stream too early", `UPDATE chaos.winchester_streams SET fire_timestamp = fire_timestamp + interval '1 h' WHERE id = ` + aFired, []check.Kind{check.Booked}},
 	{"have a stream fire without reason", `UPDATE chaos.winchester_streams SET fire_timestamp = expire_timestamp

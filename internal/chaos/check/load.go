@@ -40,7 +40,8 @@ func (c *checker) loadEvents(ctx context.Context, db Querier) error {
 }
 
 func (c *checker) loadStreams(ctx context.Context, db Querier) error {
-	return each(ctx, db, `SELECT id, name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
+	return each(ctx, db, `SELECT id, name, stream_key,
+	CASE open_key WHEN encode(substr(sha256(convert_to(stream_key, 'UTF8')), 1, 16), 'hex')::uuid THEN stream_key ELSE open_key::text END, distinguishing_traits, state, state_serial_no,
 	first_event, last_event, fire_timestamp, expire_timestamp, fire_due IS NOT NULL OR expire_due IS NOT NULL, owner, last_error
 	FROM chaos.winchester_streams ORDER BY id`, func(rows *sql.Rows) error {
 		s := &stream{}
