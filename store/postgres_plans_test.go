@@ -324,7 +324,7 @@ func TestClaimBehindBacklog(t *testing.T) {
 		// A few of those that seem to have expired have not.
 		`INSERT INTO winchester_streams (name, stream_key, open_key, distinguishing_traits, state, state_serial_no,
 			first_event, last_event, expire_timestamp, expire_due)
-			SELECT 't', 'key' || i, `+shortKey("'key' || i")+`, '{"customer":"' || i || '"}', 1, 0, timestamptz '2026-01-01', timestamptz '2026-01-01',
+			SELECT 't', 'key' || i, ` + shortKey("'key' || i") + `, '{"customer":"' || i || '"}', 1, 0, timestamptz '2026-01-01', timestamptz '2026-01-01',
 			timestamptz '2026-01-02' + i * interval '1 second' + CASE i % 50 WHEN 7 THEN interval '2 years' ELSE interval '0' END,
 			timestamptz '2026-01-02' + i * interval '1 second' FROM generate_series(0, 29999) AS i`,
 		"ANALYZE winchester_streams",

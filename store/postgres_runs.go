@@ -150,6 +150,9 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 	due, other, state := "fire_due", "expire_due", winchester.StateFiring
 	condition := "fire_due < $1"
 	if c.Pass == winchester.PassExpire {
+		if some, err := anyExpired(write, t, laterOf(c.Now, c.HeldNow)); err != nil || !some {
+			return nil, err
+		}
 		if err := d.putOff(write, t, c.Now, c.Limit); err != nil {
 			return nil, err
 		}
@@ -178,6 +181,15 @@ func (d postgresDialect) claim(_ context.Context, _, write *gorm.DB, t tables, c
 		"WHERE id = ANY(ARRAY(SELECT id FROM "+t.streams+" WHERE "+condition+" ORDER BY "+due+", id LIMIT $2 FOR UPDATE SKIP LOCKED)) "+
 		"RETURNING "+claimedColumns, values...)
 	return out, err
+}
+
+// anyExpired tells whether any stream seems to have expired. Most of the time none
+// has, and this needs no plan made anew, as what follows does.
+func anyExpired(write *gorm.DB, t tables, now time.Time) (bool, error) {
+	var first timeColumn
+	err := eachOn(write, func(row scanner) error { return row.Scan(&first) },
+		"SELECT min(expire_due) FROM "+t.streams+" WHERE expire_due IS NOT NULL")
+	return !first.IsZero() && first.Before(now), err
 }
 
 // utcText is a time as JSON has it.
