@@ -142,6 +142,17 @@ func scanOne(query *gorm.DB, dest ...any) error {
 	return each(query, func(row scanner) error { return row.Scan(dest...) })
 }
 
+// idsOf runs a query whose rows are ids.
+func idsOf(query *gorm.DB) (ids []int64, err error) {
+	err = each(query, func(row scanner) error {
+		var id int64
+		err := row.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
 // each runs a query and calls f for each row.
 func each(query *gorm.DB, f func(row scanner) error) error {
 	rows, err := query.Rows()

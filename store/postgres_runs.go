@@ -242,18 +242,11 @@ func (d postgresDialect) readyToExpire(t tables, now time.Time, limit int) (stri
 // renew passes over the streams that a transaction is just settling: it must
 // not wait, and their leases matter no more. They are still held.
 func (postgresDialect) renew(_ context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) (held []int64, err error) {
-	err = each(write.Raw("WITH held AS MATERIALIZED (SELECT id FROM "+t.streams+" WHERE id = ANY(?) AND owner = ? AND state IN (?, ?)), "+
+	return idsOf(write.Raw("WITH held AS MATERIALIZED (SELECT id FROM "+t.streams+" WHERE id = ANY(?) AND owner = ? AND state IN (?, ?)), "+
 		"free AS MATERIALIZED (SELECT id FROM "+t.streams+" WHERE id IN (SELECT id FROM held) AND owner = ? AND state IN (?, ?) FOR UPDATE SKIP LOCKED), "+
 		"renewed AS (UPDATE "+t.streams+" SET fire_due = CASE state WHEN ? THEN ?::timestamptz END, expire_due = CASE state WHEN ? THEN ?::timestamptz END "+
 		"WHERE id IN (SELECT id FROM free)) SELECT id FROM held",
 		&streams, owner, int64(winchester.StateFiring), int64(winchester.StateExpiring),
 		owner, int64(winchester.StateFiring), int64(winchester.StateExpiring),
-		int64(winchester.StateFiring), until, int64(winchester.StateExpiring), until),
-		func(row scanner) error {
-			var id int64
-			err := row.Scan(&id)
-			held = append(held, id)
-			return err
-		})
-	return held, err
+		int64(winchester.StateFiring), until, int64(winchester.StateExpiring), until))
 }

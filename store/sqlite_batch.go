@@ -344,17 +344,10 @@ func (d sqliteDialect) readyToExpire(t tables, now time.Time, limit int) (string
 func (d sqliteDialect) renew(_ context.Context, write *gorm.DB, t tables, owner string, streams []int64, until time.Time) (held []int64, err error) {
 	condition, ids := d.inIDs("id", streams)
 	end := d.timeValue(until)
-	err = each(write.Raw("UPDATE "+t.streams+
+	return idsOf(write.Raw("UPDATE "+t.streams+
 		" SET fire_due = CASE state WHEN ? THEN ? END, expire_due = CASE state WHEN ? THEN ? END"+
 		" WHERE "+condition+" AND owner = ? AND state IN (?, ?) RETURNING id",
-		int64(winchester.StateFiring), end, int64(winchester.StateExpiring), end, ids, owner, int64(winchester.StateFiring), int64(winchester.StateExpiring)),
-		func(row scanner) error {
-			var id int64
-			err := row.Scan(&id)
-			held = append(held, id)
-			return err
-		})
-	return held, err
+		int64(winchester.StateFiring), end, int64(winchester.StateExpiring), end, ids, owner, int64(winchester.StateFiring), int64(winchester.StateExpiring)))
 }
 
 // streamTexts are the parts of a stream that are stored as text.
